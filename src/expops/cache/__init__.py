@@ -1,0 +1,1 @@
+"""Keys, manifests, look-up and record, discovery, and the reasons why something runs."""

@@ -1,0 +1,1 @@
+"""Plan, run loop, worker: the only place where cache, executors and pipeline meet."""

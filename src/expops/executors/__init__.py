@@ -1,0 +1,1 @@
+"""Where callables run; no knowledge of caches or pipelines."""

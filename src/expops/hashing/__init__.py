@@ -1,0 +1,1 @@
+"""Identity: canonical bytes, digests, fingerprints of values and of code."""

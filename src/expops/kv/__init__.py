@@ -1,0 +1,1 @@
+"""Small mutable records by name; one backend a file."""

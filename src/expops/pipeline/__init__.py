@@ -1,0 +1,1 @@
+"""What a project says: decorators (they only record), configuration, graph."""

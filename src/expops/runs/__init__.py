@@ -1,0 +1,1 @@
+"""The ledger: run records, events, metrics, provenance."""

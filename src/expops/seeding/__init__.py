@@ -1,0 +1,1 @@
+"""Seeds per action, and the random sources they are set on."""
