@@ -6,7 +6,12 @@
     ├── UsageError                  the caller can mend it; exit code 2
     │   ├── ProjectNotFound         no configs/project_config.yaml here or above
     │   ├── ConfigError             one or more problems in the configuration, all of them
+    │   ├── SourceError             a project file that can't be read as Python
     │   └── UnknownName             a process, step, run or template that does not exist
+    ├── ExecutionError              a task's outcome can't come back as it was
+    │   ├── WorkerDied              its worker process was killed or exited
+    │   ├── CannotSend              it, its result or a message can't be pickled or unpickled
+    │   └── RemoteError             stands in for an exception that can't be pickled or unpickled
     ├── ProcessError                a process broke its contract (returned no dict, ...); exit code 1
     ├── ValueNotSupported
     │   ├── CannotFingerprint       a value without an identity expops can compute
@@ -66,8 +71,48 @@ class ConfigError(UsageError):
         return (type(self), (self.problems,))
 
 
+class SourceError(UsageError):
+    """A project file that is not valid Python; ``line`` is 0 where it is unknown."""
+
+    def __init__(self, file: str, line: int, message: str) -> None:
+        self.file = file
+        self.line = line
+        self.message = message
+        super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
+
+    def __reduce__(self) -> tuple[type[SourceError], tuple[str, int, str]]:
+        """Pickle by parts: workers send errors to the run loop."""
+        return (type(self), (self.file, self.line, self.message))
+
+
 class UnknownName(UsageError):
     """A name that the project, its cache or its ledger does not know."""
+
+
+class ExecutionError(ExpopsError):
+    """A task ran, or should have run, in another process, and its outcome can't come back as it was."""
+
+
+class WorkerDied(ExecutionError):
+    """A worker process was killed, crashed or exited while it ran a task."""
+
+
+class CannotSend(ExecutionError):
+    """A task, its result or a message of it can't be pickled, or not unpickled on the other side."""
+
+
+class RemoteError(ExecutionError):
+    """Stands in for an exception that can't travel between processes."""
+
+    def __init__(self, type_name: str, message: str, traceback: str) -> None:
+        self.type_name = type_name
+        self.message = message
+        self.traceback = traceback
+        super().__init__(type_name, message, traceback)
+
+    def __str__(self) -> str:
+        """Render as the last line of a traceback would."""
+        return f"{self.type_name}: {self.message}" if self.message else self.type_name
 
 
 class ProcessError(ExpopsError):

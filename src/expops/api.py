@@ -1,0 +1,140 @@
+"""The cache without a project: for scripts, tests and notebooks."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+from .cache.discovery import Observed, Places
+from .cache.files import FileDigests
+from .cache.memo import KVMemo
+from .cache.observe import Observer, install
+from .cache.store import ResultCache
+from .engine.actions import Session, StepCalls
+from .engine.describe import Describer
+from .engine.frames import Frame, SeedPath
+from .engine.streams import Capture
+from .hashing.code import ProjectCode
+from .pipeline import context
+from .pipeline.decorators import Step
+from .runs.ledger import new_run_id
+from .runs.model import ActionRecord
+from .wiring import open_folder
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Cache:
+    """A cache of step results in a folder.
+
+    ::
+
+        cache = expops.Cache(".cache", seed=42)
+
+        @cache.step
+        def features(path, size): ...
+
+        with cache:            # functions decorated with @expops.step use it inside
+            train(...)
+
+    Parameters
+    ----------
+    folder: where results are kept; made if need be
+    seed: root of the seeds that steps draw with, from 0, of at most 128 bits
+    project: folder whose code counts as yours; by default that of the script that runs, or the current folder
+
+    ``hits`` and ``executed`` count what was served and what ran. Raises
+    :class:`~expops.errors.StoreUnavailable` when the folder can't be used.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, seed: int = 42, project: str | None = None) -> None:
+        self.folder = os.path.abspath(os.fspath(folder))
+        self.seed = seed
+        self.hits = 0
+        self.executed = 0
+        kv, blobs = open_folder(self.folder)
+        memo = KVMemo(kv)
+        root = os.path.abspath(project) if project is not None else _own_folder()
+        code = ProjectCode(root, import_roots=(root,), memo=memo)
+        observer = Observer(Places(root, None), FileDigests(memo))
+        session = Session(
+            cache=ResultCache(kv, blobs),
+            describer=Describer(code),
+            observer=observer,
+            capture=Capture(self._printed),
+            run_id=new_run_id(),
+            record=self._count,
+            warn=_warn,
+            imports={},
+            forced=frozenset(),
+        )
+        self._memo = memo
+        self._session = session
+        self._calls = StepCalls(session, Frame("", SeedPath(seed, ""), Observed()))
+        install()
+
+    def step(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function so that its calls are served from this cache."""
+        return _CachedStep(function, self)
+
+    def __enter__(self) -> Cache:
+        """Serve the calls of functions decorated with ``@expops.step`` in this thread."""
+        context.enter(self._calls)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop serving them, and write down what is pending."""
+        context.leave(self._calls)
+        self.flush()
+
+    def call(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        """Serve one call of ``step``."""
+        with self:
+            return self._calls.call_step(step, args, kwargs)
+
+    def flush(self) -> None:
+        """Write down what is pending; results themselves are kept at once."""
+        self._session.cache.flush()
+        self._memo.flush()
+        for message in self._session.cache.warnings:
+            _warn(message)
+        self._session.cache.warnings.clear()
+
+    def _count(self, record: ActionRecord) -> None:
+        if record.outcome == "hit":
+            self.hits += 1
+        elif record.outcome == "executed":
+            self.executed += 1
+
+    def _printed(self, stream: str, text: str) -> None:
+        self._calls.printed(stream, text)
+        print(text, end="", file=self._session.capture.original(stream), flush=True)
+
+
+class _CachedStep(Step[P, R]):
+    """A step bound to one cache."""
+
+    def __init__(self, function: Callable[P, R], cache: Cache) -> None:
+        super().__init__(function)
+        self._cache = cache
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Take the result from the cache, or run the function."""
+        result: R = self._cache.call(self, args, kwargs)  # type: ignore[assignment]
+        return result
+
+
+def _own_folder() -> str:
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    return os.path.dirname(os.path.abspath(main)) if main else os.getcwd()
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=2)

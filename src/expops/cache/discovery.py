@@ -1,0 +1,119 @@
+"""Discovered inputs: what an action read besides its arguments, by name, and what those names hold now.
+
+Names are portable: ``project/data/train.csv`` for a file of the project, ``work/model.bin`` for one in the working
+folder of the process, and an absolute path for anything else, so that another checkout or machine finds the same
+result. Values are digests: no content, and no environment variable's text, is written down.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeAlias
+
+from .files import FileDigests, text_digest
+
+Names: TypeAlias = Mapping[str, list[str]]
+Values: TypeAlias = Mapping[str, Mapping[str, str]]
+
+KINDS: Final = ("file", "folder", "variable", "seed")
+
+
+class Observed:
+    """Inputs seen while an action executed: for each kind, names and the digest of what they held when first seen."""
+
+    __slots__ = ("file", "folder", "seed", "variable", "written")
+
+    def __init__(self) -> None:
+        self.file: dict[str, str] = {}
+        self.folder: dict[str, str] = {}
+        self.variable: dict[str, str] = {}
+        self.seed: dict[str, str] = {}
+        self.written: set[str] = set()
+
+    def values(self) -> dict[str, dict[str, str]]:
+        """All that was observed, without empty kinds."""
+        return {kind: dict(found) for kind in KINDS if (found := getattr(self, kind))}
+
+    def add(self, values: Values, *, seeds: bool = True) -> None:
+        """Take over what a nested action observed, except files written here before it read them."""
+        for kind, found in values.items():
+            if kind == "seed" and not seeds:
+                continue
+            mine = getattr(self, kind)
+            for name, digest in found.items():
+                if name not in self.written:
+                    mine.setdefault(name, digest)
+
+    def without_work(self) -> dict[str, dict[str, str]]:
+        """Like :meth:`values`, less the working folder: a process starts with an empty one, so it is no input of it."""
+        kept = {
+            kind: {name: digest for name, digest in found.items() if not name.startswith("work/")}
+            for kind, found in self.values().items()
+        }
+        return {kind: found for kind, found in kept.items() if found}
+
+
+class Places(NamedTuple):
+    """Where names lie on this machine: the absolute folders of the project and of the process at work, if one is."""
+
+    project: str
+    work: str | None
+
+    def path(self, name: str) -> str:
+        """The absolute path of a portable name."""
+        if name.startswith("project/"):
+            return os.path.join(self.project, name[8:]) if name != "project/" else self.project
+        if name.startswith("work/") and self.work is not None:
+            return os.path.join(self.work, name[5:]) if name != "work/" else self.work
+        return name
+
+    def name(self, path: str) -> str:
+        """The portable name of an absolute path."""
+        if self.work is not None and _within(path, self.work):
+            inside = path[len(self.work) + 1 :]
+            # The working folder shows the project's data folder as its own.
+            if inside == "data" or inside.startswith("data" + os.sep):
+                return "project/" + inside if os.path.islink(os.path.join(self.work, "data")) else "work/" + inside
+            return "work/" + inside
+        if _within(path, self.project):
+            return "project/" + path[len(self.project) + 1 :]
+        return path
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + os.sep)
+
+
+def readable(name: str) -> str:
+    """A portable name as people say it."""
+    return name[8:] if name.startswith("project/") else name
+
+
+class Surroundings(NamedTuple):
+    """What discovered inputs are looked up in: files, environment, and the seeds of the action at hand.
+
+    ``seed_identity`` gives the digest of the seed that a label stands for: ``""`` is the action's own.
+    """
+
+    places: Places
+    files: FileDigests
+    seed_identity: Callable[[str], str]
+
+    def values(self, names: Names) -> dict[str, dict[str, str]]:
+        """What ``names`` hold now."""
+        return {kind: {name: self._value(kind, name) for name in found} for kind, found in names.items()}
+
+    def _value(self, kind: str, name: str) -> str:
+        if kind == "file":
+            return self.files.of_file(self.places.path(name))
+        if kind == "folder":
+            return self.files.of_folder(self.places.path(name))
+        if kind == "variable":
+            return text_digest(os.environ.get(name))
+        return self.seed_identity(name)
+
+
+def names_of(values: Values) -> dict[str, list[str]]:
+    """The names alone, in an order of their own: what is remembered under an action key."""
+    return {kind: sorted(found) for kind, found in values.items() if found}

@@ -1,0 +1,128 @@
+"""Why an action runs: the difference between what it was known by last time and now, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from ..hashing.code import CodeFingerprint, changes
+from .discovery import Values, readable
+from .keys import ActionKey
+
+NEVER_RAN = "never ran before"
+
+
+class Described(NamedTuple):
+    """A key with words: how to call each input and parameter, and the code behind the digest."""
+
+    key: ActionKey
+    code: CodeFingerprint
+    labels: Mapping[str, str]
+    values: Mapping[str, str]
+
+    def components(self) -> dict[str, bytes]:
+        """What is remembered to explain the next miss: records by name, content-addressed."""
+        action = json.dumps([*self.key, self.labels, self.values], separators=(",", ":")).encode()
+        code = json.dumps([self.code.symbols, self.code.libraries, self.code.widened]).encode()
+        return {"key/" + self.key.digest(): action, "code/" + self.code.digest: code}
+
+
+def why(now: Described, before: str | None, load: Callable[[str], bytes | None]) -> list[str]:
+    """Reasons why the action of digest ``before`` is not the action ``now``; all that are known.
+
+    ``load`` gives a remembered record by name.
+    """
+    raw = load("key/" + before) if before else None
+    if raw is None:
+        return [NEVER_RAN]
+    kind, name, code, inputs, parameters, closure, labels, values = json.loads(raw)
+    old = ActionKey(kind, name, code, inputs, parameters, closure)
+    reasons = _code_reasons(now, old, load)
+    reasons += _changed("parameter", now.key.parameters, parameters, now.values, values)
+    reasons += _input_reasons(now, old, labels, values)
+    reasons += _changed("enclosed variable", now.key.closure, closure, now.values, values)
+    return reasons or ["its key changed"]
+
+
+def why_discovered(before: Values, now: Values) -> list[str]:
+    """Reasons why an action with the same key as before has another result: what it read besides has changed."""
+    reasons = []
+    for kind, found in before.items():
+        for name, digest in found.items():
+            if now.get(kind, {}).get(name) != digest:
+                reasons.append(_DISCOVERED[kind].format(readable(name)))
+    return reasons
+
+
+_DISCOVERED = {
+    "file": "file {} changed",
+    "folder": "folder {} has other files",
+    "variable": "environment variable {} changed",
+    "seed": "the random seed changed",
+}
+
+
+def _code_reasons(now: Described, old: ActionKey, load: Callable[[str], bytes | None]) -> list[str]:
+    if now.key.code == old.code:
+        return []
+    raw = load("code/" + old.code)
+    if raw is None:
+        return ["code changed"]
+    symbols, libraries, _ = json.loads(raw)
+    reasons = changes(symbols, now.code.symbols)
+    for library in sorted({*libraries, *now.code.libraries}):
+        was, is_now = libraries.get(library), now.code.libraries.get(library)
+        if was != is_now:
+            reasons.append(f"library {library} {was or 'not used'} → {is_now or 'not used'}")
+    return reasons or ["code changed"]
+
+
+def _input_reasons(now: Described, old: ActionKey, labels: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
+    reasons = []
+    for name in sorted({*now.key.inputs, *old.inputs}):
+        if now.key.inputs.get(name) == old.inputs.get(name):
+            continue
+        label = now.labels.get(name) or labels.get(name)
+        if name not in old.inputs or name not in now.key.inputs:
+            change = "is new" if name not in old.inputs else "is no longer taken"
+            reasons.append(f"input '{name}' {change}")
+        elif label:
+            reasons.append(f"input '{name}' from process '{label}' changed")
+        else:
+            reasons += _changed("input", {name: now.key.inputs[name]}, {name: old.inputs[name]}, now.values, values)
+    return reasons
+
+
+def _changed(
+    what: str,
+    now: Mapping[str, str],
+    old: Mapping[str, str],
+    now_values: Mapping[str, str],
+    old_values: Mapping[str, str],
+) -> list[str]:
+    reasons = []
+    for name in sorted({*now, *old}):
+        if now.get(name) == old.get(name):
+            continue
+        was, is_now = old_values.get(name), now_values.get(name)
+        if name not in old:
+            reasons.append(f"{what} {name} is new" + (f": {is_now}" if is_now else ""))
+        elif name not in now:
+            reasons.append(f"{what} {name} is gone" + (f" (it was {was})" if was else ""))
+        elif was and is_now and was != is_now:
+            reasons.append(f"{what} {name} {was} → {is_now}")
+        else:
+            reasons.append(f"{what} {name} changed")
+    return reasons
+
+
+def short(value: object, limit: int = 60) -> str:
+    """A value in a few characters for a reason, or ``""`` if it has no short text of its own."""
+    if isinstance(value, str | int | float | bool | bytes | None):
+        text = repr(value)
+    elif isinstance(value, list | tuple | dict | set) and len(value) <= 10:
+        text = repr(value)
+    else:
+        return ""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,42 @@
+"""Keys: what an action and its result are known by. Readable, frozen values first, digests second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from ..hashing.canonical import digest_of
+
+# Part of every key. Raise it whenever the meaning of a key, a fingerprint or a manifest changes: results under the
+# old number are then never found again, which costs one re-run; not raising it may hand out wrong results.
+FORMAT: Final = 1
+
+
+class ActionKey(NamedTuple):
+    """What is known of an action before it executes.
+
+    ``kind`` is "process" or "step"; ``name`` is the process's name or the step's qualified name; ``code`` is the
+    digest of its code fingerprint, library versions included; ``inputs`` and ``parameters`` map argument names to
+    value fingerprints; ``closure`` maps the variables that a step closes over to theirs.
+    """
+
+    kind: str
+    name: str
+    code: str
+    inputs: Mapping[str, str]
+    parameters: Mapping[str, str]
+    closure: Mapping[str, str]
+
+    def digest(self) -> str:
+        """The address of this action."""
+        return digest_of(
+            ["action", FORMAT, self.kind, self.name, self.code, self.inputs, self.parameters, self.closure]
+        )
+
+
+def result_digest(action: str, discovered: Mapping[str, Mapping[str, str]]) -> str:
+    """The address of a result: the action, and the values of the inputs it was seen to read besides.
+
+    ``discovered`` maps kinds ("file", "folder", "variable", "seed") to names and the digests of their values.
+    """
+    return digest_of(["result", FORMAT, action, discovered])

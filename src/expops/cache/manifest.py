@@ -1,0 +1,138 @@
+"""Manifests: the record under a result key. Compact JSON behind a checksum, so that a flipped bit is a miss.
+
+Small outputs lie in the manifest itself; anything larger is a blob that the manifest names.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from ..errors import CorruptData
+from ..hashing.digest import digest_bytes
+from .keys import FORMAT
+
+_CHECKSUM: Final = 32
+
+
+class Blob(NamedTuple):
+    """Bytes that lie in the object store."""
+
+    digest: str
+    size: int
+
+
+Part: TypeAlias = bytes | Blob
+
+
+class StoredValue(NamedTuple):
+    """An output: its identity, and where its codec's head and buffers are. ``size`` in bytes, all parts together."""
+
+    fingerprint: str
+    codec: str
+    head: Part
+    buffers: tuple[Part, ...]
+    size: int
+
+    def blobs(self) -> list[str]:
+        """Digests of the blobs that loading this value needs."""
+        return [part.digest for part in (self.head, *self.buffers) if isinstance(part, Blob)]
+
+
+class Artifact(NamedTuple):
+    """A file that the action wrote: its path in the working folder (``/`` between folders), content and mode."""
+
+    path: str
+    content: Part
+    mode: int
+
+
+class Metric(NamedTuple):
+    """One call of ``log_metric``; ``step`` is ``None`` where it was left to count itself."""
+
+    name: str
+    value: float
+    step: int | None
+
+
+class Manifest(NamedTuple):
+    """Everything an execution gave, and where it came from.
+
+    ``discovered`` maps kinds to names and digests; ``created`` is seconds since the epoch; ``seconds`` is how long the
+    execution took; ``path`` is the action's place in the run that made it.
+    """
+
+    action: str
+    kind: str
+    path: str
+    outputs: dict[str, StoredValue]
+    metrics: list[Metric]
+    artifacts: list[Artifact]
+    removed: list[str]
+    log: list[tuple[str, str]]
+    discovered: dict[str, dict[str, str]]
+    seed: str
+    seconds: float
+    run: str
+    created: float
+    host: str
+
+    def size(self) -> int:
+        """Bytes of all outputs and artifacts."""
+        return sum(value.size for value in self.outputs.values()) + sum(
+            item.content.size if isinstance(item.content, Blob) else len(item.content) for item in self.artifacts
+        )
+
+    def blobs(self) -> list[str]:
+        """Digests of all blobs it names."""
+        found = [digest for value in self.outputs.values() for digest in value.blobs()]
+        return found + [item.content.digest for item in self.artifacts if isinstance(item.content, Blob)]
+
+
+def pack(manifest: Manifest) -> bytes:
+    """The bytes to keep under the result key."""
+    document = manifest._asdict() | {
+        "format": FORMAT,
+        "outputs": {name: _value_out(value) for name, value in manifest.outputs.items()},
+        "artifacts": [[item.path, _part_out(item.content), item.mode] for item in manifest.artifacts],
+    }
+    body = json.dumps(document, separators=(",", ":")).encode()
+    return digest_bytes(body)[:_CHECKSUM].encode() + body
+
+
+def unpack(raw: bytes) -> Manifest:
+    """The manifest again. Raises :class:`CorruptData` for bytes that :func:`pack` has not written."""
+    body = raw[_CHECKSUM:]
+    if digest_bytes(body)[:_CHECKSUM].encode() != raw[:_CHECKSUM]:
+        raise CorruptData("a cached result's record is damaged (its checksum differs); it is computed again")
+    try:
+        document = json.loads(body)
+        if document.pop("format") != FORMAT:
+            raise CorruptData("a cached result was written by another version of expops; it is computed again")
+        document["outputs"] = {name: _value_in(value) for name, value in document["outputs"].items()}
+        document["metrics"] = [Metric(*item) for item in document["metrics"]]
+        document["artifacts"] = [Artifact(path, _part_in(part), mode) for path, part, mode in document["artifacts"]]
+        document["log"] = [(stream, text) for stream, text in document["log"]]
+        return Manifest(**document)
+    except (ValueError, KeyError, TypeError, AttributeError, Base64Error) as fault:
+        raise CorruptData(f"a cached result's record can't be read ({fault}); it is computed again") from fault
+
+
+def _part_out(part: Part) -> Any:
+    return list(part) if isinstance(part, Blob) else b2a_base64(part, newline=False).decode()
+
+
+def _part_in(data: Any) -> Part:
+    return a2b_base64(data) if isinstance(data, str) else Blob(*data)
+
+
+def _value_out(value: StoredValue) -> list[Any]:
+    buffers = [_part_out(part) for part in value.buffers]
+    return [value.fingerprint, value.codec, _part_out(value.head), buffers, value.size]
+
+
+def _value_in(data: list[Any]) -> StoredValue:
+    fingerprint, codec, head, buffers, size = data
+    return StoredValue(fingerprint, codec, _part_in(head), tuple([_part_in(part) for part in buffers]), size)

@@ -1,0 +1,66 @@
+"""Everything else: pickle protocol 5, with large buffers beside the stream instead of in it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from typing import Final
+
+from ..errors import CannotStore, CorruptData
+from .base import Encoded
+from .culprit import explain
+
+_IN_BAND_BELOW: Final = 4096
+# A stream above this size is a buffer, so that heads stay small.
+_LARGE_STREAM: Final = 1 << 16
+_STREAM_IN_BUFFER: Final = b""
+
+
+def _dumps(value: object) -> tuple[bytes, list[memoryview]]:
+    buffers: list[memoryview] = []
+
+    def keep_in_band(buffer: pickle.PickleBuffer) -> bool:
+        with memoryview(buffer) as view:
+            if view.nbytes < _IN_BAND_BELOW or not view.contiguous:
+                return True
+        buffers.append(buffer.raw())
+        return False
+
+    return pickle.dumps(value, protocol=5, buffer_callback=keep_in_band), buffers
+
+
+class PickleCodec:
+    """Any object that pickle can take apart. Arrays in it come back writable if they were."""
+
+    name = "pickle"
+
+    def encode(self, value: object) -> Encoded:
+        """The pickle stream as the head, or, if it is long, as the last buffer, after the out-of-band ones.
+
+        Raises :class:`CannotStore` with the path to the part at fault.
+        """
+        try:
+            stream, buffers = _dumps(value)
+        except Exception as error:  # whatever a class's own __reduce__ raises, the value can't be written
+            raise CannotStore(explain(value, error)) from error
+        if len(stream) < _LARGE_STREAM:
+            return Encoded(self.name, stream, tuple(buffers))
+        return Encoded(self.name, _STREAM_IN_BUFFER, (*buffers, memoryview(stream)))
+
+    def decode(self, head: bytes, buffers: Sequence[memoryview]) -> object:
+        """The value again; runs code that the stream names.
+
+        Raises :class:`CorruptData` for a broken stream, and for one that today's classes can't make a value of:
+        either way the value has to be computed anew.
+        """
+        stream: bytes | memoryview = head
+        if head == _STREAM_IN_BUFFER:
+            if not buffers:
+                raise CorruptData("a stored pickle is empty")
+            *buffers, stream = buffers
+        try:
+            return pickle.loads(stream, buffers=buffers)
+        except MemoryError:
+            raise
+        except Exception as error:  # a broken stream can call anything with anything
+            raise CorruptData(f"a stored pickle can't be loaded: {type(error).__name__}: {error}") from error

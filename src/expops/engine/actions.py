@@ -1,0 +1,363 @@
+"""Steps as actions: key, look-up, hit or execution, record. The same inside a process, a script and a notebook."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..cache import artifacts
+from ..cache.discovery import Surroundings
+from ..cache.explain import Described
+from ..cache.manifest import Artifact, Manifest, Metric, StoredValue
+from ..cache.observe import Observer, watch
+from ..cache.store import LookUp, ResultCache
+from ..cache.values import load_value, store_value
+from ..errors import CannotFingerprint, CannotStore, CorruptData, StorageError
+from ..pipeline.decorators import Step
+from ..runs.model import ActionRecord
+from ..seeding.session import SeededAction
+from .describe import Describer, spell_out
+from .frames import Frame, SeedPath
+from .signatures import mutable
+from .streams import Capture, append
+
+HOST = socket.gethostname()
+
+
+class Session(NamedTuple):
+    """What all actions of one runner share.
+
+    ``record`` takes each step's record as it ends; ``warn`` a message for the user; ``imports`` maps project files to
+    what was read while they were imported; ``forced`` holds paths that are to execute whatever the cache has.
+    """
+
+    cache: ResultCache
+    describer: Describer
+    observer: Observer
+    capture: Capture
+    run_id: str
+    record: Callable[[ActionRecord], None]
+    warn: Callable[[str], None]
+    imports: dict[str, dict[str, dict[str, str]]]
+    forced: frozenset[str]
+
+
+class _Call(NamedTuple):
+    """One step call on its way through the cache."""
+
+    step: Step[..., Any]
+    path: str
+    seeds: SeedPath
+    described: Described
+    arguments: dict[str, object]
+    around: Surroundings
+    look_up: LookUp
+
+
+class StepCalls:
+    """Serves the step calls of one thread; the stack's bottom is the process, or the script as a whole."""
+
+    def __init__(self, session: Session, bottom: Frame) -> None:
+        self.session = session
+        self.stack = [bottom]
+
+    def log_metric(self, name: str, value: float, step: int | None) -> None:
+        """Add to the action under way."""
+        self.stack[-1].metrics.append(Metric(name, value, step))
+
+    def printed(self, stream: str, text: str) -> None:
+        """Add to the log of the action under way."""
+        append(self.stack[-1].log, stream, text)
+
+    def call_step(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        """Serve a call from the cache, or execute it and record it."""
+        before = watch(None)
+        try:
+            return self._call(step, args, kwargs)
+        finally:
+            watch(before)
+
+    def _call(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        started = time.time()
+        name = step.__name__
+        parent = self.stack[-1]
+        path, seeds = parent.nested(name, parent.next_call(name))
+        try:
+            described, arguments = self.session.describer.step(step.__wrapped__, args, kwargs)
+        except CannotFingerprint as fault:
+            self.session.warn(f"step '{path}' runs each time: {fault}")
+            return self._execute_unkeyed(step, path, seeds, args, kwargs, str(fault))
+        around = Surroundings(self.session.observer.places, self.session.observer.files, seeds.identity)
+        look_up = self.session.cache.look_up(path, described.key.digest(), around)
+        call = _Call(step, path, seeds, described, arguments, around, look_up)
+        forced = self._forced(path)
+        if look_up.manifest is None or forced:
+            return self._execute(call, args, kwargs, ["forced"] if forced else None)
+        try:
+            value = load_value(look_up.manifest.outputs["return"], self.session.cache.blobs)
+            self._take(look_up.manifest)
+        except (CorruptData, KeyError) as fault:
+            self.session.cache.forget(look_up.result)
+            return self._execute(call, args, kwargs, [f"its stored result is damaged: {fault}"])
+        self.session.cache.seen(path, look_up)
+        self.session.record(hit_record(path, look_up, time.time() - started, started))
+        return value
+
+    def _forced(self, path: str) -> bool:
+        """Whether the path, an enclosing action, or all calls of this step are forced."""
+        forced = self.session.forced
+        if not forced:
+            return False
+        parts = path.split("/")
+        prefixes = ["/".join(parts[: end + 1]) for end in range(len(parts))]
+        return any(prefix in forced or prefix.split("#")[0] in forced for prefix in prefixes)
+
+    def _take(self, manifest: Manifest) -> None:
+        """Give the enclosing action what the execution behind a hit gave it: files, metrics, output, inputs."""
+        parent = self.stack[-1]
+        work = self.session.observer.places.work
+        if work is not None and manifest.artifacts:
+            artifacts.restore(work, manifest.artifacts, self.session.cache.blobs)
+            for frame in self.stack:
+                frame.observed.written.update("work/" + item.path for item in manifest.artifacts)
+        if work is not None:
+            artifacts.remove(work, manifest.removed)
+        parent.absorb(manifest.discovered, manifest.metrics)
+        if manifest.log:
+            replay(manifest.log)
+
+    def _execute(
+        self, call: _Call, args: tuple[object, ...], kwargs: dict[str, object], reasons: list[str] | None
+    ) -> object:
+        session = self.session
+        if reasons is None:
+            reasons = session.cache.reasons(call.described, call.look_up, call.around)
+        spell_out(call.described)
+        run = self._run(call.step, call.path, call.seeds, args, kwargs, "; ".join(reasons))
+        for file in call.described.code.files:
+            if file in session.imports:
+                run.frame.observed.add(session.imports[file])
+        stored, manifest = self._keep(call, run)
+        if manifest is None:
+            # Read all the same: what depends on this step depends on it.
+            self.stack[-1].absorb(run.frame.observed.values(), run.frame.metrics)
+            session.record(run.record(call.look_up.action, "", stored))
+            return run.value
+        result = session.cache.record(call.path, call.described, call.look_up, manifest)
+        self.stack[-1].absorb(manifest.discovered, manifest.metrics)
+        session.record(run.record(call.look_up.action, result, stored, manifest))
+        if any(run.value is value for value in mutable(call.arguments).values()):
+            # The step gave back its own argument. A hit gives a copy, so this call does too.
+            return load_value(manifest.outputs["return"], session.cache.blobs)
+        return run.value
+
+    def _keep(self, call: _Call, run: _Run) -> tuple[StoredValue | None, Manifest | None]:
+        """Store what the step gave; no manifest if it can't be, or if it mustn't be because an argument was altered."""
+        session = self.session
+        altered = self._altered(call)
+        if altered:
+            session.warn(
+                f"step '{call.path}' altered its argument {', '.join(altered)}, so its result is not cached; "
+                "work on a copy and return it"
+            )
+        try:
+            stored = store_value(run.value, session.cache.blobs, session.describer.code_of)
+            kept = artifacts.keep(session.observer.places.work or "", run.written, session.cache.blobs)
+        except CannotStore as fault:
+            session.warn(f"step '{call.path}' runs each time, its result can't be stored: {fault}")
+            return None, None
+        except (StorageError, OSError) as fault:
+            session.cache.warn(f"results can't be kept: {fault}")
+            return None, None
+        if altered:
+            return stored, None
+        return stored, run.manifest(call.look_up.action, "step", {"return": stored}, kept, session.run_id)
+
+    def _altered(self, call: _Call) -> list[str]:
+        candidates = mutable(call.arguments)
+        if not candidates:
+            return []
+        try:
+            now = self.session.describer.fingerprints(candidates, "argument")
+        except CannotFingerprint:
+            return sorted(candidates)
+        return sorted(f"'{name}'" for name, mark in now.items() if call.described.key.inputs[name] != mark)
+
+    def _execute_unkeyed(
+        self,
+        step: Step[..., Any],
+        path: str,
+        seeds: SeedPath,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        reason: str,
+    ) -> object:
+        run = self._run(step, path, seeds, args, kwargs, reason)
+        self.stack[-1].absorb(run.frame.observed.values(), run.frame.metrics)
+        self.session.record(run.record("", "", None))
+        return run.value
+
+    def _run(
+        self,
+        step: Step[..., Any],
+        path: str,
+        seeds: SeedPath,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        reason: str,
+    ) -> _Run:
+        """Execute the function as an action of its own: seeded, watched, its output and files told apart."""
+        session = self.session
+        work = session.observer.places.work
+        before = artifacts.snapshot(work) if work is not None else {}
+        session.capture.flush()
+        session.capture.start()
+        with session.observer.action() as observed:
+            frame = Frame(path, seeds, observed)
+            run = _Run(frame, reason, time.time())
+            self.stack.append(frame)
+            try:
+                with SeededAction(seeds.seed_for) as seeded:
+                    watch(session.observer)
+                    run.value = step.__wrapped__(*args, **kwargs)
+            except BaseException as error:
+                session.record(run.failed(error))
+                raise
+            finally:
+                watch(None)
+                run.seconds = time.time() - run.started
+                session.capture.stop()
+                self.stack.pop()
+                for stream, text in frame.log:
+                    append(self.stack[-1].log, stream, text)
+        if seeded.drew:
+            observed.seed[""] = seeds.identity()
+        if work is not None:
+            after = artifacts.snapshot(work)
+            run.written = artifacts.changed(before, after)
+            run.removed = sorted(set(before) - set(after))
+            for outer in self.stack:
+                outer.observed.written.update("work/" + item for item in run.written)
+        return run
+
+
+class _Run:
+    """One execution and what came of it."""
+
+    def __init__(self, frame: Frame, reason: str, started: float) -> None:
+        self.frame = frame
+        self.reason = reason
+        self.started = started
+        self.seconds = 0.0
+        self.value: object = None
+        self.written: list[str] = []
+        self.removed: list[str] = []
+
+    def manifest(
+        self,
+        action: str,
+        kind: str,
+        outputs: dict[str, StoredValue],
+        kept: list[Artifact],
+        run_id: str,
+    ) -> Manifest:
+        frame = self.frame
+        return Manifest(
+            action=action,
+            kind=kind,
+            path=frame.path,
+            outputs=outputs,
+            metrics=list(frame.metrics),
+            artifacts=kept,
+            removed=self.removed,
+            log=frame.log,
+            discovered=frame.observed.values(),
+            seed=str(frame.seeds.seed()),
+            seconds=self.seconds,
+            run=run_id,
+            created=self.started,
+            host=HOST,
+        )
+
+    def record(
+        self, action: str, result: str, stored: StoredValue | None, manifest: Manifest | None = None
+    ) -> ActionRecord:
+        outputs = {"return": stored} if stored is not None else {}
+        return executed_record(
+            self.frame, "step", self.reason, self.started, self.seconds, outputs, action, result, manifest
+        )
+
+    def failed(self, error: BaseException) -> ActionRecord:
+        seconds = time.time() - self.started
+        record = executed_record(self.frame, "step", self.reason, self.started, seconds, {}, "", "", None)
+        return record._replace(outcome="failed", error=f"{type(error).__name__}: {error}")
+
+
+def executed_record(
+    frame: Frame,
+    kind: str,
+    reason: str,
+    started: float,
+    seconds: float,
+    outputs: Mapping[str, StoredValue],
+    action: str,
+    result: str,
+    manifest: Manifest | None,
+) -> ActionRecord:
+    """The ledger's record of an execution; without a manifest its result was not kept."""
+    return ActionRecord(
+        path=frame.path,
+        kind=kind,
+        outcome="executed",
+        reason=reason,
+        seconds=seconds,
+        saved=0.0,
+        outputs=output_marks(outputs),
+        seed=str(frame.seeds.seed()),
+        drew="" in frame.observed.seed,
+        started=started,
+        action=action,
+        result=result,
+        producer=manifest.run if manifest is not None else "",
+        stored=manifest is not None,
+        artifacts=tuple(item.path for item in manifest.artifacts) if manifest is not None else (),
+        error="",
+    )
+
+
+def hit_record(path: str, look_up: LookUp, seconds: float, started: float) -> ActionRecord:
+    """The ledger's record of a hit. ``look_up`` must have its manifest."""
+    manifest = look_up.manifest
+    assert manifest is not None
+    return ActionRecord(
+        path=path,
+        kind=manifest.kind,
+        outcome="hit",
+        reason="nothing changed",
+        seconds=seconds,
+        saved=manifest.seconds,
+        outputs=output_marks(manifest.outputs),
+        seed=manifest.seed,
+        drew="" in manifest.discovered.get("seed", {}),
+        started=started,
+        action=look_up.action,
+        result=look_up.result,
+        producer=manifest.run,
+        stored=True,
+        artifacts=tuple([item.path for item in manifest.artifacts]),
+        error="",
+    )
+
+
+def output_marks(outputs: Mapping[str, StoredValue]) -> dict[str, tuple[str, int]]:
+    """Fingerprint and size by output name."""
+    return {name: (value.fingerprint, value.size) for name, value in outputs.items()}
+
+
+def replay(log: Iterable[tuple[str, str]]) -> None:
+    """Print again what an execution had printed."""
+    for stream, text in log:
+        print(text, end="", file=sys.stdout if stream == "stdout" else sys.stderr)

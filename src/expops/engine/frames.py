@@ -1,0 +1,74 @@
+"""The action under way: what it has logged, printed, read and counted so far."""
+
+from __future__ import annotations
+
+from ..cache.discovery import Observed
+from ..cache.manifest import Metric
+from ..hashing.canonical import digest_of
+from ..seeding.derive import derive_seed
+
+
+class SeedPath:
+    """Where an action stands in the derivation of seeds: the process, the steps on the way, and the call's number.
+
+    Neither code nor arguments nor neighbours are part of it, so that variants are compared on the same numbers.
+    """
+
+    __slots__ = ("call", "process", "root", "step")
+
+    def __init__(self, root: int, process: str, step: str = "", call: int = 1) -> None:
+        self.root = root
+        self.process = process
+        self.step = step
+        self.call = call
+
+    def seed_for(self, source: str) -> int:
+        """The seed of one random source, such as ``"random"`` or ``"numpy"``."""
+        return derive_seed(self.root, self.process, self.step, self.call, purpose=source, bits=32)
+
+    def seed(self) -> int:
+        """The seed of the action as a whole, as the ledger shows it."""
+        return derive_seed(self.root, self.process, self.step, self.call, bits=128)
+
+    def identity(self, label: str = "") -> str:
+        """Digest that stands for the seed in result keys; ``import:FILE`` is what importing a script draws with."""
+        if label:
+            return digest_of(["seed", str(self.root), "", label, 1])
+        return digest_of(["seed", str(self.root), self.process, self.step, self.call])
+
+
+class Frame:
+    """One action while it executes. ``path`` is its path in the ledger."""
+
+    __slots__ = ("_calls", "log", "metrics", "observed", "path", "seeds")
+
+    def __init__(self, path: str, seeds: SeedPath, observed: Observed) -> None:
+        self.path = path
+        self.seeds = seeds
+        self.observed = observed
+        self.metrics: list[Metric] = []
+        self.log: list[tuple[str, str]] = []
+        self._calls: dict[str, int] = {}
+
+    def next_call(self, name: str) -> int:
+        """Number of this call of the step ``name`` in this action, from 1."""
+        number = self._calls[name] = self._calls.get(name, 0) + 1
+        return number
+
+    def nested(self, name: str, call: int) -> tuple[str, SeedPath]:
+        """Path and seeds of a step that this action calls."""
+        own = self.seeds
+        here = own.step + (f"#{own.call}" if own.call > 1 else "")
+        step = f"{here}/{name}" if here else name
+        path = f"{self.path}/{name}" if self.path else name
+        return path + (f"#{call}" if call > 1 else ""), SeedPath(own.root, own.process, step, call)
+
+    def absorb(self, values: dict[str, dict[str, str]], metrics: list[Metric]) -> None:
+        """Take over what a nested action read and logged; its own seed becomes this action's."""
+        self.observed.add(values, seeds=False)
+        for label, digest in values.get("seed", {}).items():
+            if label:
+                self.observed.seed.setdefault(label, digest)
+            else:
+                self.observed.seed[""] = self.seeds.identity()
+        self.metrics.extend(metrics)

@@ -1,0 +1,398 @@
+"""The run loop: execute the misses of a plan as their inputs become known, and write the ledger."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import IO, NamedTuple
+
+from ..cache.manifest import Manifest
+from ..cache.store import ResultCache
+from ..errors import CorruptData, StorageError
+from ..executors.base import Event, Executor, Failed, Message
+from ..executors.process import RawOutput
+from ..pipeline.binding import DATA_HYPERPARAMETERS, Binding
+from ..runs.ledger import Recorder, new_run_id
+from ..runs.model import ActionRecord, Metrics, RunRecord, fold_metrics
+from . import shelf
+from .actions import HOST, hit_record
+from .events import Printed, Started, StepEnded, Warned, Watcher
+from .frames import SeedPath
+from .plan import Planned, Planner
+from .project import Project
+from .provenance import GitState
+from .scratch import clear_dead_runs, lock_folder
+from .task import Argument, Bundle, Literal, Outcome, ProcessTask, Ref
+from .workspace import Setup, close_workspace
+
+_TICK = 0.1
+_LOST_LIMIT = 3
+
+
+class Options(NamedTuple):
+    """How to run. ``targets`` are the processes to run, with what they need; empty for all.
+
+    ``open_cache`` must pickle; workers open the cache with it. ``hidden`` is the project's ``.expops`` folder.
+    """
+
+    seed: int
+    jobs: int
+    forced: frozenset[str]
+    targets: frozenset[str]
+    overrides: tuple[str, ...]
+    command: tuple[str, ...]
+    hidden: str
+    open_cache: Callable[[], ResultCache]
+    make_executor: Callable[[int], Executor]
+
+
+class RunResult(NamedTuple):
+    """A finished run: its record, every action in the order in which it ended, and the metrics by process."""
+
+    run: RunRecord
+    actions: list[ActionRecord]
+    metrics: Metrics
+
+
+class Runner:
+    """Executes one run."""
+
+    def __init__(self, project: Project, options: Options, watcher: Watcher) -> None:
+        self._project = project
+        self._options = options
+        self._watcher = watcher
+        self._git = GitState(project.root)
+        self._planner = Planner(
+            project.config,
+            project.graph,
+            project.code,
+            project.cache,
+            project.files,
+            project.root,
+            options.seed,
+            options.forced,
+        )
+        self._names = self._wanted()
+        self._manifests: dict[str, Manifest] = {}
+        self._unstored: dict[str, dict[str, str]] = {}
+        self._ended: dict[str, ActionRecord] = {}
+        self._waiting: list[str] = []
+        self._running: dict[str, Planned] = {}
+        self._lost: dict[str, int] = {}
+        self._executor: Executor | None = None
+        self._lock: IO[bytes] | None = None
+        self._actions: list[ActionRecord] = []
+        self._metrics: Metrics = {}
+        self._recorder = Recorder(project.cache.kv, self._new_record())
+        run_folder = os.path.join(options.hidden, "work", self._recorder.run.run_id)
+        self._setup = Setup(
+            project.root,
+            project.config.name,
+            self._recorder.run.run_id,
+            run_folder,
+            options.seed,
+            project.import_roots,
+            options.open_cache,
+        )
+
+    def run(self) -> RunResult:
+        """Plan, execute, record. A failure of user code is in the result; Ctrl-C ends the run as interrupted."""
+        plan = self._planner.plan_all(self._names)
+        self._recorder.run = self._recorder.run._replace(libraries=self._planner.libraries())
+        self._watcher.planned(self._recorder.run, list(plan.values()))
+        status = "interrupted"
+        try:
+            self._settle(plan)
+            self._loop()
+            status = "done" if all(item.outcome in ("hit", "executed") for item in self._ended.values()) else "failed"
+        except KeyboardInterrupt:
+            self._skip_rest("the run was interrupted")
+        finally:
+            self._close()
+            self._finish(status)
+        return RunResult(self._recorder.run, self._actions, self._metrics)
+
+    def _wanted(self) -> frozenset[str]:
+        names = [process.name for process in self._project.config.processes]
+        targets = self._options.targets
+        return frozenset(names) if not targets else targets | self._project.graph.ancestors(targets)
+
+    def _new_record(self) -> RunRecord:
+        return RunRecord(
+            run_id=new_run_id(),
+            status="running",
+            seed=str(self._options.seed),
+            started=time.time(),
+            finished=0.0,
+            command=list(self._options.command),
+            pid=os.getpid(),
+            host=HOST,
+            jobs=self._options.jobs,
+            git_commit="",
+            git_dirty=None,
+            python=".".join(map(str, sys.version_info[:3])),
+            libraries={},
+            overrides=list(self._options.overrides),
+            counts={},
+            saved=0.0,
+        )
+
+    def _settle(self, plan: Mapping[str, Planned]) -> None:
+        """Take over all that the plan knows already; what is left waits for its inputs."""
+        self._waiting = [name for name, planned in plan.items() if planned.verdict == "unknown"]
+        for name, planned in plan.items():
+            if planned.verdict != "unknown":
+                self._act(name, planned)
+
+    def _act(self, name: str, planned: Planned) -> None:
+        if planned.verdict == "hit":
+            self._take_hit(name, planned)
+        elif planned.verdict == "failed":
+            self._fail(name, planned.reason)
+        else:
+            self._submit(name, planned)
+
+    def _take_hit(self, name: str, planned: Planned) -> None:
+        look_up = planned.look_up
+        assert look_up is not None
+        assert look_up.manifest is not None
+        manifest = look_up.manifest
+        self._manifests[name] = manifest
+        self._project.cache.seen(name, look_up)
+        record = hit_record(name, look_up, 0.0, time.time())
+        for stream, text in manifest.log:
+            self._watcher.printed(name, stream, text)
+        self._end(name, record, [], manifest)
+
+    def _submit(self, name: str, planned: Planned) -> None:
+        binding, described, look_up = planned.binding, planned.described, planned.look_up
+        assert binding is not None
+        assert described is not None
+        assert look_up is not None
+        unstored = self._needs_unstored(binding)
+        if unstored:
+            self._fail(name, unstored)
+            return
+        process = next(item for item in self._project.config.processes if item.name == name)
+        task = ProcessTask(
+            setup=self._setup,
+            name=name,
+            script=process.script,
+            function=process.function,
+            arguments=self._arguments(binding),
+            described=described,
+            look_up=look_up,
+            reason=planned.reason,
+            forced=self._forced_in(name),
+            keep=process.cache,
+        )
+        if self._executor is None:
+            self._start()
+        assert self._executor is not None
+        self._running[name] = planned
+        self._executor.submit(name, task)
+
+    def _arguments(self, binding: Binding) -> dict[str, Argument]:
+        outputs: dict[str, Ref | Literal] = {
+            argument: Ref(source, output, self._manifests[source].outputs[output])
+            for argument, (source, output) in binding.outputs.items()
+        }
+        parameters: dict[str, Ref | Literal] = {
+            argument: Literal(value) for argument, value in binding.parameters.items()
+        }
+        if binding.style == DATA_HYPERPARAMETERS:
+            return {"data": Bundle(outputs), "hyperparameters": Bundle(parameters)}
+        return {**outputs, **parameters}
+
+    def _needs_unstored(self, binding: Binding) -> str:
+        for argument in binding.defaults:
+            for source, outputs in self._unstored.items():
+                if argument in outputs:
+                    return f"output '{argument}' of '{source}' can't be handed on: {outputs[argument]}"
+        return ""
+
+    def _forced_in(self, name: str) -> frozenset[str]:
+        return frozenset(path for path in self._options.forced if path.split("/")[0] == name)
+
+    def _start(self) -> None:
+        """Before the first execution: the executor, and a record of the run in case it is killed."""
+        clear_dead_runs(os.path.dirname(self._setup.work))
+        os.makedirs(self._setup.work, exist_ok=True)
+        self._lock = lock_folder(self._setup.work)
+        self._executor = self._options.make_executor(self._options.jobs)
+        self._flush(self._recorder.run)
+
+    def _loop(self) -> None:
+        while self._running:
+            assert self._executor is not None
+            for event in self._executor.events(_TICK):
+                self._handle(event)
+            self._watcher.tick()
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Message):
+            self._tell(event)
+        elif isinstance(event, Failed):
+            self._running.pop(event.task)
+            self._fail(event.task, f"{type(event.error).__name__}: {event.error}")
+        elif isinstance(event.value, Outcome):
+            self._running.pop(event.task)
+            self._take_outcome(event.value)
+
+    def _tell(self, message: Message) -> None:
+        payload = message.payload
+        if isinstance(payload, Printed):
+            self._watcher.printed(payload.process, payload.stream, payload.text)
+        elif isinstance(payload, StepEnded):
+            self._watcher.step_ended(payload.path, payload.outcome)
+        elif isinstance(payload, Warned):
+            self._watcher.warned(payload.message)
+        elif isinstance(payload, Started):
+            self._watcher.started(payload.process, payload.reason)
+        elif isinstance(payload, RawOutput):
+            self._watcher.printed(message.task, payload.stream, payload.data.decode("utf-8", "backslashreplace"))
+
+    def _take_outcome(self, outcome: Outcome) -> None:
+        name = outcome.name
+        if outcome.status == "lost":
+            self._redo(name, outcome)
+        elif outcome.manifest is None:
+            self._end(name, outcome.record, outcome.steps, None)
+            self._skip_below(name)
+        else:
+            self._manifests[name] = outcome.manifest
+            self._unstored[name] = outcome.unstored
+            self._end(name, outcome.record, outcome.steps, outcome.manifest)
+            self._advance(name)
+
+    def _redo(self, name: str, outcome: Outcome) -> None:
+        """A stored output could not be loaded: its process executes again, then the one that wanted it."""
+        source = outcome.lost
+        self._lost[source] = self._lost.get(source, 0) + 1
+        if self._lost[source] > _LOST_LIMIT:
+            self._fail(name, f"{outcome.error}; running '{source}' again did not help")
+            return
+        self._watcher.warned(f"{outcome.error}; '{source}' runs again")
+        record = self._ended.pop(source)
+        if record.result:
+            self._project.cache.forget(record.result)
+        del self._manifests[source]
+        upstream = {item: self._manifests[item] for item in self._project.graph.upstream(source)}
+        self._waiting.append(name)
+        planned = self._planner.plan(source, upstream)
+        self._submit(source, planned._replace(verdict="miss", reason="its stored output was missing or damaged"))
+
+    def _advance(self, done: str) -> None:
+        """Plan what was waiting for ``done`` and has all its inputs now."""
+        ready = [done]
+        while ready:
+            source = ready.pop()
+            for name in self._project.graph.downstream(source):
+                sources = self._project.graph.upstream(name)
+                if name not in self._waiting or any(item not in self._manifests for item in sources):
+                    continue
+                self._waiting.remove(name)
+                planned = self._planner.plan(name, {item: self._manifests[item] for item in sources})
+                self._act(name, planned)
+                if planned.verdict == "hit":
+                    ready.append(name)
+
+    def _fail(self, name: str, error: str) -> None:
+        self._end(name, self._ending(name, "failed", "", error), [], None)
+        self._skip_below(name)
+
+    def _skip_below(self, name: str) -> None:
+        below = list(self._project.graph.downstream(name))
+        while below:
+            child = below.pop()
+            if child in self._waiting:
+                self._waiting.remove(child)
+                self._end(child, self._ending(child, "skipped", f"'{name}' failed", ""), [], None)
+                below += self._project.graph.downstream(child)
+
+    def _skip_rest(self, reason: str) -> None:
+        for name in [*self._running, *self._waiting]:
+            self._end(name, self._ending(name, "skipped", reason, ""), [], None)
+
+    def _ending(self, name: str, outcome: str, reason: str, error: str) -> ActionRecord:
+        seed = str(SeedPath(self._options.seed, name).seed())
+        return ActionRecord(
+            name,
+            "process",
+            outcome,
+            reason,
+            0.0,
+            0.0,
+            {},
+            seed,
+            False,
+            time.time(),
+            "",
+            "",
+            "",
+            False,
+            (),
+            error,
+        )
+
+    def _end(self, name: str, record: ActionRecord, steps: list[ActionRecord], manifest: Manifest | None) -> None:
+        self._ended[name] = record
+        metrics: Metrics = {}
+        if manifest is not None:
+            if manifest.metrics:
+                metrics[name] = fold_metrics(list(manifest.metrics))
+            self._show_artifacts(name, manifest)
+        self._actions += [*steps, record]
+        self._metrics.update(metrics)
+        self._recorder.add([*steps, record], metrics)
+        if self._executor is not None:
+            self._flush(None)
+        self._watcher.ended(record)
+
+    def _show_artifacts(self, name: str, manifest: Manifest) -> None:
+        folder = os.path.join(self._options.hidden, "artifacts")
+        if not manifest.artifacts and not os.path.isdir(folder):
+            return
+        try:
+            shelf.show(folder, name, manifest, self._project.cache.blobs)
+        except (OSError, StorageError, CorruptData) as fault:
+            self._watcher.warned(f"the artifacts of '{name}' can't be put in {folder}: {fault}")
+
+    def _flush(self, run: RunRecord | None) -> None:
+        try:
+            self._recorder.flush(run)
+        except StorageError as fault:
+            self._watcher.warned(f"the ledger can't be written: {fault}")
+
+    def _close(self) -> None:
+        if self._executor is not None:
+            if self._running:
+                self._executor.cancel()
+            self._executor.close()
+            close_workspace(self._setup)
+            if self._lock is not None:
+                self._lock.close()
+            shutil.rmtree(self._setup.work, ignore_errors=True)
+
+    def _finish(self, status: str) -> None:
+        self._project.cache.flush()
+        self._project.memo.flush()
+        for message in self._project.cache.warnings:
+            self._watcher.warned(message)
+        counts: dict[str, int] = {}
+        for record in self._ended.values():
+            counts[record.outcome] = counts.get(record.outcome, 0) + 1
+        commit, dirty = self._git.result()
+        self._flush(
+            self._recorder.run._replace(
+                status=status,
+                finished=time.time(),
+                git_commit=commit,
+                git_dirty=dirty,
+                counts=counts,
+                saved=sum(record.saved for record in self._actions),
+            )
+        )

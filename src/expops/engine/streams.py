@@ -1,0 +1,104 @@
+"""Standard output and error of user code: shown live, and kept with the action that wrote it."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+# Takes the name of a stream, "stdout" or "stderr", and text.
+Sink: TypeAlias = Callable[[str, str], None]
+
+
+class _Stream(io.TextIOBase):
+    """A text stream that hands on what is written to it, whole lines at a time where it can."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, name: str, sink: Sink) -> None:
+        self.name = name
+        self._sink = sink
+        self._pending = ""
+        self.buffer = _Bytes(self)
+
+    def write(self, text: str) -> int:
+        """Append ``text``."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._pending += text
+        if "\n" in text or len(self._pending) > io.DEFAULT_BUFFER_SIZE:
+            self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is pending."""
+        if self._pending:
+            pending, self._pending = self._pending, ""
+            self._sink(self.name, pending)
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def isatty(self) -> bool:
+        """Never: progress bars that redraw themselves would fill the log."""
+        return False
+
+
+class _Bytes(io.RawIOBase):
+    """``sys.stdout.buffer``: bytes become text of the same stream."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+
+    def write(self, data: Any) -> int:
+        """Append bytes, taken as UTF-8."""
+        raw = bytes(data)
+        self._stream.write(raw.decode("utf-8", "backslashreplace"))
+        return len(raw)
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+
+class Capture:
+    """Redirects ``sys.stdout`` and ``sys.stderr`` to a sink, between :meth:`start` and the matching :meth:`stop`."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._streams = (_Stream("stdout", sink), _Stream("stderr", sink))
+        self._before: tuple[Any, Any] = (None, None)
+        self._depth = 0
+
+    def start(self) -> None:
+        """Begin; calls nest."""
+        if self._depth == 0:
+            self._before = (sys.stdout, sys.stderr)
+            sys.stdout, sys.stderr = self._streams
+        self._depth += 1
+
+    def flush(self) -> None:
+        """Hand on what has no line end yet: called where one action ends and another begins."""
+        for stream in self._streams:
+            stream.flush()
+
+    def stop(self) -> None:
+        """Give the streams back as they were."""
+        self.flush()
+        self._depth -= 1
+        if self._depth == 0:
+            sys.stdout, sys.stderr = self._before
+
+    def original(self, name: str) -> Any:
+        """The stream that ``name`` stood for before."""
+        return self._before[name == "stderr"]
+
+
+def append(log: list[tuple[str, str]], stream: str, text: str) -> None:
+    """Add text to a log, joining neighbours of the same stream."""
+    if log and log[-1][0] == stream:
+        log[-1] = (stream, log[-1][1] + text)
+    else:
+        log.append((stream, text))

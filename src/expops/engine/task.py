@@ -1,0 +1,310 @@
+"""One process, from keys to manifest: the unit that an executor runs. It travels pickled; data comes from the cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..cache import artifacts
+from ..cache.discovery import Places
+from ..cache.explain import Described
+from ..cache.manifest import Artifact, Manifest, StoredValue
+from ..cache.observe import watch
+from ..cache.store import LookUp
+from ..cache.values import load_value, store_value
+from ..errors import CannotStore, CorruptData, ExpopsError, ProcessError, StorageError
+from ..executors.base import Emit
+from ..pipeline import context
+from ..pipeline.decorators import Process
+from ..runs.model import ActionRecord
+from ..seeding.session import SeededAction
+from .actions import HOST, Session, StepCalls, executed_record
+from .events import Printed, Started, StepEnded, Warned
+from .frames import Frame, SeedPath
+from .names import folder_name
+from .streams import Capture
+from .traces import user_trace
+from .workspace import Setup, Workspace, workspace
+
+
+class Ref(NamedTuple):
+    """An argument that an upstream process gave: where its stored form is, and which process and output it is."""
+
+    process: str
+    output: str
+    stored: StoredValue
+
+
+class Literal(NamedTuple):
+    """An argument from the configuration."""
+
+    value: object
+
+
+class Bundle(NamedTuple):
+    """An argument that is a dict of others: ``data`` and ``hyperparameters``, or what ``**kwargs`` takes."""
+
+    items: Mapping[str, Ref | Literal]
+
+
+Argument = Ref | Literal | Bundle
+
+
+class Outcome(NamedTuple):
+    """What came of a process.
+
+    ``status`` is "executed", "failed", or "lost": a stored input could not be loaded, and ``lost`` names the process
+    that must give it again. ``unstored`` maps outputs that no codec could write to the reason.
+    """
+
+    name: str
+    status: str
+    record: ActionRecord
+    steps: list[ActionRecord]
+    manifest: Manifest | None
+    unstored: dict[str, str]
+    error: str
+    lost: str
+
+
+class ProcessTask(NamedTuple):
+    """A process that is to execute. Without ``keep`` its result is handed on, but not found again by a later run."""
+
+    setup: Setup
+    name: str
+    script: str
+    function: str
+    arguments: Mapping[str, Argument]
+    described: Described
+    look_up: LookUp
+    reason: str
+    forced: frozenset[str]
+    keep: bool
+
+    def __call__(self, emit: Emit) -> Outcome:
+        """Run it in this OS process. Faults of user code end up in the outcome, not as exceptions."""
+        return _Execution(self, workspace(self.setup), emit).run()
+
+
+class _Execution:
+    def __init__(self, task: ProcessTask, shared: Workspace, emit: Emit) -> None:
+        self.task = task
+        self.shared = shared
+        self.emit = emit
+        self.steps: list[ActionRecord] = []
+        self.unstored: dict[str, str] = {}
+        self.work = os.path.join(shared.setup.work, folder_name(task.name))
+        self.started = time.time()
+        self.seeds = SeedPath(shared.setup.seed, task.name)
+
+    def run(self) -> Outcome:
+        """Execute, record, and leave nothing behind."""
+        self.emit(Started(self.task.name, self.task.reason))
+        home = os.getcwd()
+        self._make_folder()
+        os.chdir(self.work)
+        self.shared.observer.places = Places(self.shared.setup.project, self.work)
+        try:
+            return self._captured()
+        finally:
+            os.chdir(home)
+            shutil.rmtree(self.work, ignore_errors=True)
+
+    def _make_folder(self) -> None:
+        shutil.rmtree(self.work, ignore_errors=True)
+        os.makedirs(self.work)
+        data = os.path.join(self.shared.setup.project, artifacts.DATA)
+        if os.path.isdir(data):
+            os.symlink(data, os.path.join(self.work, artifacts.DATA))
+
+    def _captured(self) -> Outcome:
+        with self.shared.observer.action() as observed:
+            frame = Frame(self.task.name, self.seeds, observed)
+            calls: StepCalls
+            capture = Capture(lambda stream, text: self._printed(calls, stream, text))
+            calls = StepCalls(self._session(capture), frame)
+            capture.start()
+            try:
+                return self._body(calls, frame)
+            finally:
+                capture.stop()
+
+    def _session(self, capture: Capture) -> Session:
+        shared = self.shared
+        return Session(
+            cache=shared.cache,
+            describer=shared.describer,
+            observer=shared.observer,
+            capture=capture,
+            run_id=shared.setup.run_id,
+            record=self._step_ended,
+            warn=lambda message: self.emit(Warned(message)),
+            imports=shared.imports,
+            forced=self.task.forced,
+        )
+
+    def _printed(self, calls: StepCalls, stream: str, text: str) -> None:
+        calls.printed(stream, text)
+        self.emit(Printed(self.task.name, stream, text))
+
+    def _step_ended(self, record: ActionRecord) -> None:
+        self.steps.append(record)
+        self.emit(StepEnded(record.path, record.outcome))
+
+    def _body(self, calls: StepCalls, frame: Frame) -> Outcome:
+        try:
+            arguments = {name: self._argument(item) for name, item in self.task.arguments.items()}
+        except _Lost as fault:
+            return self._outcome(frame, "lost", error=str(fault), lost=fault.process)
+        try:
+            result = self._call(calls, frame, arguments)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            # Whatever user code raises, SystemExit included, is the process's failure and not the worker's.
+            return self._outcome(frame, "failed", error=user_trace(error))
+        return self._finish(frame, result)
+
+    def _argument(self, item: Argument) -> object:
+        if isinstance(item, Literal):
+            return item.value
+        if isinstance(item, Bundle):
+            return {name: self._argument(part) for name, part in item.items.items()}
+        try:
+            return load_value(item.stored, self.shared.cache.blobs)
+        except CorruptData as fault:
+            raise _Lost(item.process, f"output '{item.output}' of '{item.process}': {fault}") from fault
+
+    def _call(self, calls: StepCalls, frame: Frame, arguments: dict[str, object]) -> Mapping[str, object]:
+        """Import the script and call the process's function, seeded and watched."""
+        function = self._function(frame)
+        context.enter(calls)
+        try:
+            with SeededAction(self.seeds.seed_for) as seeded:
+                watch(self.shared.observer)
+                result = function(**arguments)
+        finally:
+            watch(None)
+            context.leave(calls)
+        if seeded.drew:
+            frame.observed.seed[""] = self.seeds.identity()
+        return self._checked(result)
+
+    def _function(self, frame: Frame) -> Callable[..., Any]:
+        task = self.task
+        module = self.shared.load_script(task.script)
+        # What a script prints while it is imported belongs to no process: which one comes first is chance.
+        frame.log.clear()
+        function = getattr(module, task.function, None)
+        if not isinstance(function, Process):
+            found = "is not a process: decorate it with @process()" if function is not None else "does not exist"
+            raise ProcessError(f"function '{task.function}' in {task.script} {found}")
+        return function.__wrapped__
+
+    def _checked(self, result: object) -> Mapping[str, object]:
+        where = f"process '{self.task.name}' (function '{self.task.function}' in {self.task.script})"
+        if not isinstance(result, dict):
+            raise ProcessError(
+                f"{where} returned {type(result).__name__}, not a dict; return its outputs by name, "
+                "such as {'model': model}"
+            )
+        for name in result:
+            if type(name) is not str:
+                raise ProcessError(f"{where} returned the output name {name!r}; output names are strings")
+        return result
+
+    def _finish(self, frame: Frame, result: Mapping[str, object]) -> Outcome:
+        """Store outputs and files, and record the result if it may be found again."""
+        frame_seconds = time.time() - self.started
+        for file in self.task.described.code.files:
+            if file in self.shared.imports:
+                frame.observed.add(self.shared.imports[file])
+        self.shared.remember_imports(frame.observed.values())
+        try:
+            outputs = self._store(result)
+            written = artifacts.changed({}, artifacts.snapshot(self.work))
+            kept = artifacts.keep(self.work, written, self.shared.cache.blobs)
+        except (StorageError, OSError) as fault:
+            return self._outcome(frame, "failed", error=f"the outputs of '{self.task.name}' can't be stored: {fault}")
+        manifest = self._manifest(frame, outputs, kept, frame_seconds)
+        if self.unstored:
+            for name, reason in self.unstored.items():
+                self.emit(
+                    Warned(f"process '{self.task.name}' runs each time, its output '{name}' can't be stored: {reason}")
+                )
+            return self._outcome(frame, "executed", manifest=manifest)
+        if not self.task.keep:
+            return self._outcome(frame, "executed", manifest=manifest)
+        described, look_up = self.task.described, self.task.look_up
+        result_digest = self.shared.cache.record(self.task.name, described, look_up, manifest)
+        return self._outcome(frame, "executed", manifest=manifest, result=result_digest)
+
+    def _store(self, result: Mapping[str, object]) -> dict[str, StoredValue]:
+        stored = {}
+        for name, value in result.items():
+            try:
+                stored[name] = store_value(value, self.shared.cache.blobs, self.shared.describer.code_of)
+            except CannotStore as fault:
+                self.unstored[name] = str(fault)
+        return stored
+
+    def _manifest(
+        self, frame: Frame, outputs: dict[str, StoredValue], kept: list[Artifact], seconds: float
+    ) -> Manifest:
+        return Manifest(
+            action=self.task.look_up.action,
+            kind="process",
+            path=self.task.name,
+            outputs=outputs,
+            metrics=frame.metrics,
+            artifacts=kept,
+            removed=[],
+            log=frame.log,
+            discovered=frame.observed.without_work(),
+            seed=str(self.seeds.seed()),
+            seconds=seconds,
+            run=self.shared.setup.run_id,
+            created=self.started,
+            host=HOST,
+        )
+
+    def _outcome(
+        self,
+        frame: Frame,
+        status: str,
+        *,
+        manifest: Manifest | None = None,
+        result: str = "",
+        error: str = "",
+        lost: str = "",
+    ) -> Outcome:
+        seconds = time.time() - self.started
+        outputs = manifest.outputs if manifest is not None else {}
+        record = executed_record(
+            frame,
+            "process",
+            self.task.reason,
+            self.started,
+            seconds,
+            outputs,
+            self.task.look_up.action,
+            result,
+            manifest,
+        )
+        record = record._replace(stored=bool(result))
+        if status != "executed":
+            record = record._replace(outcome="failed", error=error)
+        for message in self.shared.take_warnings():
+            self.emit(Warned(message))
+        return Outcome(self.task.name, status, record, self.steps, manifest, self.unstored, error, lost)
+
+
+class _Lost(ExpopsError):
+    """A stored input can't be loaded."""
+
+    def __init__(self, process: str, message: str) -> None:
+        super().__init__(message)
+        self.process = process

@@ -1,0 +1,11 @@
+"""Code fingerprints: what a function's result depends on, read from source, symbol by symbol.
+
+A file is read once into facts (:mod:`.reader`, the only part that parses), facts are linked into a graph of symbols
+(:mod:`.graph`), and a fingerprint is what one traversal reaches (:mod:`.project`). Where static reading gives up,
+the whole file counts. Live functions are checked against their file (:mod:`.live`).
+"""
+
+from .model import CodeFingerprint, FunctionFacts, Memo, Parameter, changes
+from .project import ProjectCode
+
+__all__ = ["CodeFingerprint", "FunctionFacts", "Memo", "Parameter", "ProjectCode", "changes"]

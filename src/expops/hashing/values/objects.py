@@ -1,0 +1,73 @@
+"""Arbitrary objects, by what pickle would write of them: their class and their state."""
+
+from __future__ import annotations
+
+import copyreg
+import itertools
+from collections.abc import Iterable
+from typing import Any, Final
+
+from .node import Context, Node, Refused, attributes, node
+from .refusals import describe, is_live_iterator
+
+_NOTHING: Final = frozenset[str]()
+_new_object: Final = copyreg.__newobj__  # type: ignore[attr-defined]
+_new_object_ex: Final = copyreg.__newobj_ex__  # type: ignore[attr-defined]
+
+
+def refuse(value: object, cause: BaseException | None = None) -> Refused:
+    """The error for a value without identity, to be raised."""
+    what, mend = describe(value)
+    known = "" if cause is None or not what.startswith("an instance of") else f" ({cause})"
+    return Refused(f"{what} has no identity{known}; {mend}")
+
+
+def _reduce(value: object) -> Any:
+    if is_live_iterator(type(value)):
+        raise refuse(value)
+    reducer = copyreg.dispatch_table.get(type(value))
+    try:
+        return value.__reduce_ex__(4) if reducer is None else reducer(value)
+    except Exception as error:  # whatever a class's own __reduce__ raises, it has no identity
+        raise refuse(value, error) from error
+
+
+def _state(state: object, without: frozenset[str]) -> object:
+    """Instance state: attributes by name where it is made of them, else as it is."""
+    if type(state) is tuple and len(state) == 2 and isinstance(state[0], dict | None) and type(state[1]) is dict:
+        state = {**(state[0] or {}), **state[1]}
+    if type(state) is dict and all(type(name) is str for name in state):
+        return attributes({name: part for name, part in state.items() if name not in without})
+    return state
+
+
+def _listed(items: Iterable[object] | None) -> list[object] | None:
+    return None if items is None else list(items)
+
+
+def reduced(value: object, context: Context, without: frozenset[str] = _NOTHING) -> Node:
+    """The node of any object that pickle can take apart, less the attributes in ``without``."""
+    parts = _reduce(value)
+    if isinstance(parts, str):
+        return node("global", [type(value), getattr(value, "__module__", None), parts])
+    function, arguments, state, items, pairs, setter = itertools.islice(itertools.chain(parts, [None] * 4), 6)
+    made: list[object]
+    if function is _new_object:
+        made = [arguments[0], tuple(arguments[1:]), None]
+    elif function is _new_object_ex:
+        made = [arguments[0], tuple(arguments[1]), arguments[2]]
+    else:
+        made = [type(value), function, tuple(arguments)]
+    listed = _listed(items)
+    paired = None if pairs is None else dict_of(pairs)
+    return node("object", [*made, _state(state, without), listed, paired, setter], [""] * 7)
+
+
+def dict_of(pairs: Iterable[tuple[object, object]]) -> Node:
+    """Pairs of keys and values in their order, from a mapping that may be no exact dict."""
+    children: list[object] = []
+    labels: list[str] = []
+    for key, part in pairs:
+        children += (key, part)
+        labels += (f" key {key!r:.60}", f"[{key!r:.60}]")
+    return node("items", children, labels)

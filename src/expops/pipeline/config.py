@@ -1,0 +1,74 @@
+"""What a configuration says, as plain values.
+
+Nothing here depends on where the project's folder lies, so that two checkouts have equal configurations.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+CONFIG_PATH: Final = "configs/project_config.yaml"
+DEFAULT_SEED: Final = 42
+PROFILES: Final = ("fast", "stable", "portable")
+
+
+class ProcessConfig(NamedTuple):
+    """One process of the pipeline.
+
+    ``line`` is where it begins in the configuration; ``script`` is the project-relative path of the file that
+    holds ``function``; ``environment`` is the name of one of the environments, or ``""`` where there are
+    none.
+    """
+
+    name: str
+    line: int
+    script: str
+    function: str
+    parameters: dict[str, object]
+    description: str
+    environment: str
+    cache: bool
+
+
+class StoreConfig(NamedTuple):
+    """A store by its type and the options of that type.
+
+    KV stores: ``sqlite``, ``memory``, ``redis``, ``postgresql``, ``firestore``, ``bucket``.
+    Object stores: ``folder``, ``gcs``, ``s3``, ``azure``.
+    """
+
+    type: str
+    options: dict[str, object]
+
+
+class CacheConfig(NamedTuple):
+    """Where results are kept, and the cache's other settings."""
+
+    kv: StoreConfig
+    objects: StoreConfig
+    options: dict[str, object]
+
+
+class Config(NamedTuple):
+    """A whole valid configuration in its canonical form.
+
+    ``path`` is the file, relative to the project; ``scripts`` maps keys to project-relative files; ``seed``
+    is ``None`` if each run is to draw one; ``edges`` are pairs of upstream and downstream process; ``jobs``
+    is ``None`` if the number of cores decides.
+    """
+
+    path: str
+    name: str
+    description: str
+    version: str
+    scripts: dict[str, str]
+    seed: int | None
+    profile: str
+    data: tuple[str, ...]
+    parameters: dict[str, object]
+    processes: tuple[ProcessConfig, ...]
+    edges: tuple[tuple[str, str], ...]
+    cache: CacheConfig
+    jobs: int | None
+    environment: dict[str, object]
+    reporting: dict[str, object]

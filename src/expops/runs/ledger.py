@@ -1,0 +1,119 @@
+"""The ledger: every run and action, kept in the KV store in records of bounded size.
+
+::
+
+    run/<id>                  the run record; ids sort by time
+    run-actions/<id>/<n>      actions, in batches in the order in which they ended
+    run-metrics/<id>/<n>      metrics, in batches: {process: {name: {step: value}}}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from ..errors import UnknownName
+from ..kv.base import KVStore
+from .model import ActionRecord, Metrics, RunRecord
+
+_BATCH: Final = 400  # actions to a record, so that it stays well under the 1 MiB that some stores allow
+
+
+def new_run_id(now: float | None = None) -> str:
+    """An identifier that sorts by time and is not drawn twice: ``20260131-142501-3f9a1c``."""
+    moment = time.gmtime(now if now is not None else time.time())
+    return time.strftime("%Y%m%d-%H%M%S", moment) + "-" + os.urandom(3).hex()
+
+
+class Ledger:
+    """Reads and writes run records."""
+
+    def __init__(self, kv: KVStore) -> None:
+        self._kv = kv
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, oldest first."""
+        return [_run_in(raw) for _, raw in self._kv.scan("run/")]
+
+    def find(self, run_id: str) -> RunRecord:
+        """The run of that id, of a unique beginning of one, or ``"last"``. Raises :class:`UnknownName`."""
+        runs = self.runs()
+        if not runs:
+            raise UnknownName("nothing has run in this project yet; `expops run` does")
+        if run_id in ("last", "latest"):
+            return runs[-1]
+        found = [run for run in runs if run.run_id.startswith(run_id)]
+        exact = [run for run in found if run.run_id == run_id]
+        if len(exact or found) == 1:
+            return (exact or found)[0]
+        if found:
+            raise UnknownName(f"run '{run_id}' is not unique: {', '.join(run.run_id for run in found)}")
+        raise UnknownName(f"there is no run '{run_id}'; the latest is {runs[-1].run_id}, and `expops runs` lists all")
+
+    def actions(self, run_id: str) -> list[ActionRecord]:
+        """The actions of a run, in the order in which they ended."""
+        return [_action_in(item) for item in self._batches("run-actions", run_id)]
+
+    def metrics(self, run_id: str) -> Metrics:
+        """The metrics of a run, by process."""
+        found: Metrics = {}
+        for path, series in self._batches("run-metrics", run_id):
+            found[path] = {
+                name: {int(step): value for step, value in points.items()} for name, points in series.items()
+            }
+        return found
+
+    def _batches(self, kind: str, run_id: str) -> Iterator[Any]:
+        for _, raw in self._kv.scan(f"{kind}/{run_id}/"):
+            yield from json.loads(raw)
+
+    def write(self, run: RunRecord) -> None:
+        """Write or rewrite the record of a run."""
+        self._kv.put("run/" + run.run_id, _dump(run))
+
+
+class Recorder:
+    """Writes one run down while it goes on; what was added is safe after each :meth:`flush`."""
+
+    def __init__(self, kv: KVStore, run: RunRecord) -> None:
+        self._kv = kv
+        self.run = run
+        self._written = 0
+        self._actions: list[ActionRecord] = []
+        self._metrics: list[tuple[str, Any]] = []
+
+    def add(self, actions: Iterable[ActionRecord], metrics: Metrics) -> None:
+        """Take note of actions that ended, and of the metrics of their process."""
+        self._actions.extend(actions)
+        self._metrics.extend(metrics.items())
+
+    def flush(self, run: RunRecord | None = None) -> None:
+        """Write down what was added since, and the run record if it is given, in one transaction."""
+        items: dict[str, bytes] = {}
+        for kind, rows in (("run-actions", self._actions), ("run-metrics", self._metrics)):
+            for start in range(0, len(rows), _BATCH):
+                items[f"{kind}/{self.run.run_id}/{self._written:08d}"] = _dump(rows[start : start + _BATCH])
+                self._written += 1
+        if run is not None:
+            self.run = run
+            items["run/" + run.run_id] = _dump(run)
+        if items:
+            self._kv.put_many(items)
+        self._actions, self._metrics = [], []
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _run_in(raw: bytes) -> RunRecord:
+    return RunRecord(*json.loads(raw))
+
+
+def _action_in(item: list[Any]) -> ActionRecord:
+    record = ActionRecord(*item)
+    outputs = {name: (mark, size) for name, (mark, size) in record.outputs.items()}
+    return record._replace(outputs=outputs, artifacts=tuple(record.artifacts))

@@ -1,0 +1,94 @@
+"""What the ledger holds: one record for a run, one for each action in it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+STATUSES = ("running", "done", "failed", "interrupted")
+OUTCOMES = ("hit", "executed", "failed", "skipped")
+
+
+class ActionRecord(NamedTuple):
+    """How one action ended.
+
+    ``path`` is ``process`` or ``process/step``, with ``#2``, ``#3`` for later calls; ``seconds`` is the time spent now,
+    ``saved`` what the execution behind a hit had taken; ``outputs`` maps names to (fingerprint, bytes); ``producer`` is
+    the run whose execution made the result; ``error`` is set on failures.
+    """
+
+    path: str
+    kind: str
+    outcome: str
+    reason: str
+    seconds: float
+    saved: float
+    outputs: dict[str, tuple[str, int]]
+    seed: str
+    drew: bool
+    started: float
+    action: str
+    result: str
+    producer: str
+    stored: bool
+    artifacts: tuple[str, ...]
+    error: str
+
+    def document(self) -> dict[str, Any]:
+        """The action as ``--json`` shows it."""
+        shown: dict[str, Any] = {
+            "path": self.path,
+            "kind": self.kind,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 6),
+            "saved_seconds": round(self.saved, 6),
+            "outputs": {name: {"fingerprint": mark, "bytes": size} for name, (mark, size) in self.outputs.items()},
+            "seed": self.seed,
+            "drew": self.drew,
+            "producer": self.producer,
+            "artifacts": list(self.artifacts),
+        }
+        if self.error:
+            shown["error"] = self.error
+        return shown
+
+
+class RunRecord(NamedTuple):
+    """A run as a whole. Times are seconds since the epoch; ``finished`` is 0 while it is under way."""
+
+    run_id: str
+    status: str
+    seed: str
+    started: float
+    finished: float
+    command: list[str]
+    pid: int
+    host: str
+    jobs: int
+    git_commit: str
+    git_dirty: bool | None
+    python: str
+    libraries: dict[str, str]
+    overrides: list[str]
+    counts: dict[str, int]
+    saved: float
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run, 0 while it is under way."""
+        return max(self.finished - self.started, 0.0) if self.finished else 0.0
+
+
+Metrics = dict[str, dict[str, dict[int, float]]]
+
+
+def fold_metrics(calls: list[tuple[str, float, int | None]]) -> dict[str, dict[int, float]]:
+    """Series by metric from calls of ``log_metric`` in their order.
+
+    A call without a step takes one more than the largest so far, beginning with 1; a step given again replaces.
+    """
+    series: dict[str, dict[int, float]] = {}
+    for name, value, step in calls:
+        points = series.setdefault(name, {})
+        points[max(points, default=0) + 1 if step is None else step] = value
+    return series

@@ -1,0 +1,191 @@
+"""Settings to objects: the only place that names backends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, NamedTuple
+
+from .blobs.base import ObjectStore
+from .blobs.folder import FolderStore
+from .blobs.overlay import OverlayStore
+from .cache.memo import KVMemo
+from .cache.store import ResultCache
+from .engine.plan import Planner
+from .engine.project import Project, open_project
+from .engine.run import Options
+from .errors import ConfigError, Problem, UnknownName
+from .executors.base import Executor
+from .kv.base import KVStore
+from .kv.sqlite import SQLiteKV
+from .pipeline.config import CONFIG_PATH, CacheConfig
+from .pipeline.config_load import find_project, load_config
+from .pipeline.nearest import advice
+from .pipeline.override import override
+from .runs.ledger import Ledger
+
+HIDDEN: Final = ".expops"
+MODES: Final = ("readwrite", "read", "write", "off")
+
+
+def hidden_folder(root: str) -> str:
+    """The project's hidden folder, made if need be, kept out of version control."""
+    folder = os.path.join(root, HIDDEN)
+    ignore = os.path.join(folder, ".gitignore")
+    if not os.path.exists(ignore):
+        os.makedirs(folder, exist_ok=True)
+        with open(ignore, "w", encoding="utf-8") as file:
+            file.write("*\n")
+    return folder
+
+
+def open_kv(folder: str, settings: CacheConfig, scratch: str) -> KVStore:
+    """The KV store of a project. Raises :class:`ConfigError` for a backend that this version has not got."""
+    if settings.kv.type == "sqlite":
+        return SQLiteKV(_place(folder, settings.kv.options, "cache.sqlite"))
+    if settings.kv.type == "memory":
+        # Workers are OS processes of their own: what they share for one run lies in its scratch folder.
+        return SQLiteKV(os.path.join(scratch, "cache.sqlite"))
+    raise _unavailable("cache.backend", settings.kv.type, "sqlite")
+
+
+def open_objects(folder: str, settings: CacheConfig) -> ObjectStore:
+    """The object store of a project. Raises :class:`ConfigError` for a backend that this version has not got."""
+    if settings.objects.type == "folder":
+        return FolderStore(_place(folder, settings.objects.options, "blobs"))
+    raise _unavailable("cache.object_store", settings.objects.type, "folder")
+
+
+def open_cache(folder: str, settings: CacheConfig, mode: str, scratch: str) -> ResultCache:
+    """The cache in one of :data:`MODES`. Where nothing may be kept, values pass through the ``scratch`` folder."""
+    kv, blobs = open_kv(folder, settings, scratch), open_objects(folder, settings)
+    if mode in ("read", "off"):
+        blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), blobs)
+    return ResultCache(kv, blobs, read=mode in ("readwrite", "read"), write=mode in ("readwrite", "write"))
+
+
+def open_folder(folder: str) -> tuple[KVStore, ObjectStore]:
+    """Embedded stores in a folder of any name, made if need be."""
+    return SQLiteKV(os.path.join(folder, "cache.sqlite")), FolderStore(os.path.join(folder, "blobs"))
+
+
+class Loaded(NamedTuple):
+    """A project with its cache open. ``open_cache`` pickles, for workers; :func:`close` lets all go."""
+
+    project: Project
+    folder: str
+    seed: int
+    scratch: str
+    open_cache: Callable[[], ResultCache]
+
+    @property
+    def ledger(self) -> Ledger:
+        """The project's runs."""
+        return Ledger(self.project.cache.kv)
+
+
+def load_project(
+    start: str, *, mode: str = "readwrite", settings: Sequence[str] = (), seed: int | None = None
+) -> Loaded:
+    """Open the project in the folder ``start`` or above it.
+
+    ``settings`` are ``process.parameter=value``; ``seed`` replaces the configuration's. Raises
+    :class:`~expops.errors.UsageError` for whatever its author can mend, all problems of the configuration at once.
+    """
+    root = find_project(start)
+    folder = hidden_folder(root)
+    scratch = os.path.join(folder, "work", f"scratch-{os.getpid()}-{os.urandom(4).hex()}")
+    # Derivations are always remembered beside the project, wherever its results go.
+    memo = KVMemo(SQLiteKV(os.path.join(folder, "memo.sqlite")))
+    config = override(load_config(root, memo=memo), settings)
+    opener = partial(open_cache, folder, config.cache, mode, scratch)
+    project = open_project(root, config, opener(), memo)
+    chosen = seed if seed is not None else config.seed
+    if chosen is None:
+        chosen = int.from_bytes(os.urandom(4), "big")
+    return Loaded(project, folder, chosen, scratch, opener)
+
+
+def close(loaded: Loaded) -> None:
+    """Write down what is pending and let the stores go."""
+    loaded.project.cache.flush()
+    loaded.project.memo.flush()
+    loaded.project.cache.kv.close()
+    if os.path.isdir(loaded.scratch):
+        shutil.rmtree(loaded.scratch, ignore_errors=True)
+
+
+def run_options(
+    loaded: Loaded,
+    *,
+    jobs: int | None = None,
+    forced: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    command: Sequence[str] = (),
+) -> Options:
+    """How to run a loaded project. Raises :class:`UnknownName` for processes that it has not got."""
+    names = [process.name for process in loaded.project.config.processes]
+    for wanted in [*targets, *(path.split("/")[0] for path in forced)]:
+        if wanted not in names:
+            raise UnknownName(f"there is no process '{wanted}'; {advice(wanted, names, 'the processes are')}")
+    return Options(
+        seed=loaded.seed,
+        jobs=_jobs(jobs, loaded.project.config.jobs),
+        forced=frozenset(forced),
+        targets=frozenset(targets),
+        overrides=tuple(settings),
+        command=tuple(command),
+        hidden=loaded.folder,
+        open_cache=loaded.open_cache,
+        make_executor=partial(make_executor, env={"PYTHONHASHSEED": "0"}),
+    )
+
+
+def planner(loaded: Loaded, forced: Sequence[str] = ()) -> Planner:
+    """A planner for a loaded project, for those who only look."""
+    project = loaded.project
+    return Planner(
+        project.config,
+        project.graph,
+        project.code,
+        project.cache,
+        project.files,
+        project.root,
+        loaded.seed,
+        forced,
+    )
+
+
+def make_executor(jobs: int, *, env: dict[str, str]) -> Executor:
+    """Worker processes; with no jobs, this process itself, where a debugger works."""
+    # Imported here: a run in which all is cached needs neither.
+    if jobs == 0:
+        from .executors.inline import InlineExecutor
+
+        return InlineExecutor()
+    from .executors.workers import WorkerPool
+
+    return WorkerPool(jobs, env=env)
+
+
+def _jobs(asked: int | None, configured: int | None) -> int:
+    if asked is not None:
+        return asked
+    if configured is not None:
+        return configured
+    if hasattr(os, "sched_getaffinity"):
+        return max(len(os.sched_getaffinity(0)), 1)
+    return os.cpu_count() or 1
+
+
+def _place(folder: str, options: dict[str, object], default: str) -> str:
+    path = str(options.get("path", default))
+    return os.path.join(folder, os.path.expanduser(path))
+
+
+def _unavailable(key: str, name: str, there: str) -> ConfigError:
+    message = f"the backend '{name}' is not available in this version of expops; use '{there}', or leave it out"
+    return ConfigError([Problem(CONFIG_PATH, 0, f"experiment.{key}", message)])

@@ -1,0 +1,157 @@
+"""What an execution was seen to read decides whether its result is taken again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sandbox import Sandbox, outcomes, outputs, reasons
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Sandbox:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["read", "other"])
+    sandbox.write("data/table.csv", "1\n2\n")
+    sandbox.write(
+        "src/model.py",
+        """
+        import os
+        from expops import process, step
+
+        @step
+        def load(name):
+            with open(os.path.join("data", name)) as file:
+                return [int(line) for line in file]
+
+        @process()
+        def read():
+            return {"total": sum(load("table.csv")), "mode": os.environ.get("SANDBOX_MODE", "plain")}
+
+        @process()
+        def other():
+            return {"names": sorted(os.listdir("data")), "extra": os.path.exists("data/extra.csv")}
+        """,
+    )
+    return sandbox
+
+
+def test_an_edited_file_reruns_its_readers_only(project: Sandbox) -> None:
+    project.run()
+    assert outcomes(project.run()) == {"read": "hit", "other": "hit"}
+    project.write("data/table.csv", "1\n5\n")
+    second = project.run()
+    assert outcomes(second) == {"read/load": "executed", "read": "executed", "other": "hit"}
+    assert reasons(second)["read"] == reasons(second)["read/load"] == "file data/table.csv changed"
+    project.write("data/table.csv", "1\n2\n")
+    assert outcomes(project.run()) == {"read": "hit", "other": "hit"}
+
+
+def test_a_touched_file_is_the_same_file(project: Sandbox) -> None:
+    project.run()
+    os.utime(project.root / "data" / "table.csv", (1, 1))
+    assert outcomes(project.run()) == {"read": "hit", "other": "hit"}
+
+
+def test_a_file_of_the_same_size_and_time_is_not_taken_for_the_same(project: Sandbox) -> None:
+    project.run()
+    path = project.root / "data" / "table.csv"
+    before = path.stat()
+    path.write_text("1\n7\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert outcomes(project.run())["read"] == "executed"
+
+
+def test_a_new_file_reruns_who_listed_the_folder(project: Sandbox) -> None:
+    project.run()
+    project.write("data/extra.csv", "3\n")
+    second = project.run()
+    assert outcomes(second) == {"read": "hit", "other": "executed"}
+    assert reasons(second)["other"] == "folder data has other files"
+
+
+def test_an_environment_variable_that_project_code_reads(project: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SANDBOX_MODE", raising=False)
+    first = project.run()
+    monkeypatch.setenv("SANDBOX_MODE", "fast")
+    second = project.run()
+    assert outcomes(second) == {"read/load": "hit", "read": "executed", "other": "hit"}
+    assert reasons(second)["read"] == "environment variable SANDBOX_MODE changed"
+    monkeypatch.delenv("SANDBOX_MODE")
+    third = project.run()
+    assert outcomes(third)["read"] == "hit"
+    assert outputs(third) == outputs(first) != outputs(second)
+
+
+def test_the_same_project_elsewhere_finds_the_results(project: Sandbox, tmp_path: Path) -> None:
+    project.run()
+    project.root.rename(tmp_path / "moved")
+    assert outcomes(Sandbox(tmp_path / "moved").run()) == {"read": "hit", "other": "hit"}
+
+
+def test_reading_at_import_counts_for_all_that_reach_the_module(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["one", "two"])
+    sandbox.write("data/rate.txt", "3")
+    sandbox.write(
+        "src/model.py",
+        """
+        from pathlib import Path
+        from expops import process
+
+        RATE = int((Path(__file__).parent.parent / "data" / "rate.txt").read_text())
+
+        @process()
+        def one():
+            return {"one": RATE}
+
+        @process()
+        def two():
+            return {"two": RATE * 2}
+        """,
+    )
+    sandbox.run(jobs=1)
+    assert outcomes(sandbox.run(jobs=1)) == {"one": "hit", "two": "hit"}
+    sandbox.write("data/rate.txt", "4")
+    assert outcomes(sandbox.run(jobs=1)) == {"one": "executed", "two": "executed"}
+
+
+def test_files_written_by_the_action_are_no_inputs(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["work"])
+    sandbox.write(
+        "src/model.py",
+        """
+        import os
+        from expops import process, step
+
+        @step
+        def produce(n):
+            with open("part.txt", "w") as file:
+                file.write("x" * n)
+            return n
+
+        @step
+        def consume():
+            with open("part.txt") as file:
+                return len(file.read())
+
+        @process()
+        def work(n=2, scale=1):
+            produce(n)
+            return {"length": consume() * scale, "files": sorted(os.listdir("."))}
+        """,
+    )
+    first = sandbox.run()
+    assert outcomes(sandbox.run()) == {"work": "hit"}
+    # A step hit puts its file back, so the next step finds it, and hits too.
+    second = sandbox.run(settings=["work.scale=2"])
+    assert outcomes(second) == {"work/produce": "hit", "work/consume": "hit", "work": "executed"}
+    third = sandbox.run(settings=["work.n=3"])
+    assert outcomes(third) == {"work/produce": "executed", "work/consume": "executed", "work": "executed"}
+    assert reasons(third)["work/consume"] == "file work/part.txt changed"
+    shown = sandbox.root / ".expops" / "artifacts" / "work" / "part.txt"
+    assert shown.read_text() == "xxx"
+    assert outputs(first) != outputs(third)

@@ -1,0 +1,121 @@
+"""Seeds per action: drawing counts, skipping shifts nobody, and only what draws follows the seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox import Sandbox, outcomes, outputs, reasons
+
+MODEL = """
+    import random
+    import numpy as np
+    from expops import process, step
+
+    @step
+    def noise(n):
+        return np.random.rand(n).tolist()
+
+    @step
+    def shuffle(items):
+        items = list(items)
+        random.shuffle(items)
+        return items
+
+    @step
+    def plain(x):
+        return x + 1
+
+    @process()
+    def draw(n=4, {extra}):
+        {first}
+        a = noise(n)
+        b = shuffle(range(10))
+        c = noise(n)
+        return {{"a": a, "b": b, "c": c, "own": random.random(), "numpy": float(np.random.rand())}}
+
+    @process()
+    def still():
+        return {{"x": plain(1)}}
+"""
+
+
+def _project(folder: Path, first: str = "pass", extra: str = "flag=0", seed: int = 42) -> Sandbox:
+    sandbox = Sandbox(folder)
+    sandbox.configure(["draw", "still"], seed=seed)
+    sandbox.write("src/model.py", MODEL.format(first=first, extra=extra))
+    return sandbox
+
+
+def test_a_changed_seed_reruns_what_draws(tmp_path: Path) -> None:
+    sandbox = _project(tmp_path / "project")
+    sandbox.run()
+    second = sandbox.run(seed=7)
+    assert outcomes(second) == {
+        "draw/noise": "executed",
+        "draw/shuffle": "executed",
+        "draw/noise#2": "executed",
+        "draw": "executed",
+        "still": "hit",
+    }
+    assert reasons(second)["draw"] == "the random seed changed"
+    assert outcomes(sandbox.run(seed=7)) == {"draw": "hit", "still": "hit"}
+    assert outcomes(sandbox.run(seed=42)) == {"draw": "hit", "still": "hit"}
+
+
+def test_calls_of_one_step_draw_different_numbers(tmp_path: Path) -> None:
+    result = _project(tmp_path / "project").run()
+    marks = outputs(result)["draw"]
+    assert marks["a"] != marks["c"]
+
+
+@pytest.mark.parametrize("first", ["plain(5)", "random.random(); np.random.rand(3)", "plain(1); plain(2)"])
+def test_other_steps_and_draws_shift_no_step(tmp_path: Path, first: str) -> None:
+    base = outputs(_project(tmp_path / "base").run())["draw"]
+    other = outputs(_project(tmp_path / "other", first=first).run())["draw"]
+    assert {name: other[name] for name in "abc"} == {name: base[name] for name in "abc"}
+
+
+def test_skipped_steps_leave_the_streams_as_executed_ones(tmp_path: Path) -> None:
+    sandbox = _project(tmp_path / "project")
+    first = sandbox.run()
+    second = sandbox.run(settings=["draw.flag=1"])
+    assert outcomes(second) == {
+        "draw/noise": "hit", "draw/shuffle": "hit", "draw/noise#2": "hit", "draw": "executed", "still": "hit",
+    }
+    assert outputs(second)["draw"] == outputs(first)["draw"]
+
+
+def test_a_nested_step_is_numbered_under_its_caller(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure([{"name": "p", "parameters": {"flag": 0}}])
+    sandbox.write(
+        "src/model.py",
+        """
+        import random
+        from expops import process, step
+
+        @step
+        def inner():
+            return random.random()
+
+        @step
+        def outer():
+            return inner() + 1
+
+        @process()
+        def p(flag):
+            first = outer()
+            return {"first": first, "second": inner()}
+        """,
+    )
+    first = sandbox.run()
+    assert outcomes(first) == {
+        "p/outer/inner": "executed", "p/outer": "executed", "p/inner": "executed", "p": "executed",
+    }
+    second = sandbox.run(settings=["p.flag=1"])
+    assert outcomes(second) == {"p/outer": "hit", "p/inner": "hit", "p": "executed"}
+    assert outputs(second) == outputs(first)
+    third = sandbox.run(settings=["p.flag=1"], seed=1)
+    assert {name for name, outcome in outcomes(third).items() if outcome == "executed"} == set(outcomes(first))
