@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import warnings
@@ -76,7 +77,10 @@ class Cache:
         self._memo = memo
         self._session = session
         self._calls = StepCalls(session, Frame("", SeedPath(seed, ""), Observed()))
+        session.cache.prefetch_below("")
         install()
+        # What is pending at exit is journaled, so this is tidiness and not durability.
+        atexit.register(self.flush)
 
     def step(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function so that its calls are served from this cache."""
@@ -96,8 +100,13 @@ class Cache:
 
     def call(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """Serve one call of ``step``."""
-        with self:
+        if context.current() is self._calls:
             return self._calls.call_step(step, args, kwargs)
+        context.enter(self._calls)
+        try:
+            return self._calls.call_step(step, args, kwargs)
+        finally:
+            context.leave(self._calls)
 
     def flush(self) -> None:
         """Write down what is pending; results themselves are kept at once."""

@@ -17,8 +17,9 @@ from .engine.plan import Planner
 from .engine.project import Project, open_project
 from .engine.run import Options
 from .errors import ConfigError, Problem, UnknownName
-from .executors.base import Executor
+from .executors.base import Executor, Message
 from .kv.base import KVStore
+from .kv.journal import JournaledKV, recover
 from .kv.sqlite import SQLiteKV
 from .pipeline.config import CONFIG_PATH, CacheConfig
 from .pipeline.config_load import find_project, load_config
@@ -44,10 +45,10 @@ def hidden_folder(root: str) -> str:
 def open_kv(folder: str, settings: CacheConfig, scratch: str) -> KVStore:
     """The KV store of a project. Raises :class:`ConfigError` for a backend that this version has not got."""
     if settings.kv.type == "sqlite":
-        return SQLiteKV(_place(folder, settings.kv.options, "cache.sqlite"))
+        return _embedded_kv(_place(folder, settings.kv.options, "cache.sqlite"))
     if settings.kv.type == "memory":
         # Workers are OS processes of their own: what they share for one run lies in its scratch folder.
-        return SQLiteKV(os.path.join(scratch, "cache.sqlite"))
+        return _embedded_kv(os.path.join(scratch, "cache.sqlite"))
     raise _unavailable("cache.backend", settings.kv.type, "sqlite")
 
 
@@ -68,7 +69,7 @@ def open_cache(folder: str, settings: CacheConfig, mode: str, scratch: str) -> R
 
 def open_folder(folder: str) -> tuple[KVStore, ObjectStore]:
     """Embedded stores in a folder of any name, made if need be."""
-    return SQLiteKV(os.path.join(folder, "cache.sqlite")), FolderStore(os.path.join(folder, "blobs"))
+    return _embedded_kv(os.path.join(folder, "cache.sqlite")), FolderStore(os.path.join(folder, "blobs"))
 
 
 class Loaded(NamedTuple):
@@ -140,7 +141,7 @@ def run_options(
         command=tuple(command),
         hidden=loaded.folder,
         open_cache=loaded.open_cache,
-        make_executor=partial(make_executor, env={"PYTHONHASHSEED": "0"}),
+        make_executor=partial(make_executor, env={**os.environ, "PYTHONHASHSEED": "0"}),
     )
 
 
@@ -159,13 +160,14 @@ def planner(loaded: Loaded, forced: Sequence[str] = ()) -> Planner:
     )
 
 
-def make_executor(jobs: int, *, env: dict[str, str]) -> Executor:
-    """Worker processes; with no jobs, this process itself, where a debugger works."""
+def make_executor(jobs: int, live: Callable[[Message], None], *, env: dict[str, str]) -> Executor:
+    """Worker processes; with no jobs, this process itself, where a debugger works and ``live`` hears messages."""
     # Imported here: a run in which all is cached needs neither.
     if jobs == 0:
         from .executors.inline import InlineExecutor
 
-        return InlineExecutor()
+        # Without this, what user code prints would appear when its process ends, and a debugger's prompt with it.
+        return InlineExecutor(live=live)
     from .executors.workers import WorkerPool
 
     return WorkerPool(jobs, env=env)
@@ -179,6 +181,13 @@ def _jobs(asked: int | None, configured: int | None) -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(len(os.sched_getaffinity(0)), 1)
     return os.cpu_count() or 1
+
+
+def _embedded_kv(path: str) -> KVStore:
+    """SQLite with a journal in front; what killed runs had journaled is handed over first."""
+    store, journals = SQLiteKV(path), path + "-journals"
+    recover(store, journals)
+    return JournaledKV(store, journals)
 
 
 def _place(folder: str, options: dict[str, object], default: str) -> str:

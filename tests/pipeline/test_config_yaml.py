@@ -137,6 +137,12 @@ def test_a_large_file() -> None:
     assert faults("#" * (MAX_BYTES + 1)) == ["0: : larger than 4 MiB; a configuration is a small text"]
 
 
+def test_many_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_nodes, "MAX_VALUES", 100)
+    assert faults("- a\n" * 99) == []
+    assert faults("- a\n" * 100) == ["100: : more than 100 values; keep data in files under 'data'"]
+
+
 def test_not_utf_8() -> None:
     assert faults(b"a: 1\nb: \xff\n") == ["2: : not UTF-8 text; save the file as UTF-8"]
     assert faults("a: 1".encode("utf-16")) == ["1: : not UTF-8 text; save the file as UTF-8"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..hashing.code import CodeFingerprint, changes
 from .discovery import Values, readable
 from .keys import ActionKey
 
-NEVER_RAN = "never ran before"
+NEVER_RAN: Final = "never ran before"
+_dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Described(NamedTuple):
@@ -21,11 +22,13 @@ class Described(NamedTuple):
     labels: Mapping[str, str]
     values: Mapping[str, str]
 
-    def components(self) -> dict[str, bytes]:
-        """What is remembered to explain the next miss: records by name, content-addressed."""
-        action = json.dumps([*self.key, self.labels, self.values], separators=(",", ":")).encode()
-        code = json.dumps([self.code.symbols, self.code.libraries, self.code.widened]).encode()
-        return {"key/" + self.key.digest(): action, "code/" + self.code.digest: code}
+    def key_record(self) -> bytes:
+        """The parts of the key, to be remembered for the explanation of the next miss."""
+        return _dumps([*self.key, self.labels, self.values]).encode()
+
+    def code_record(self) -> bytes:
+        """The parts of the code fingerprint, for the same end."""
+        return _dumps([self.code.symbols, self.code.libraries, self.code.widened]).encode()
 
 
 def why(now: Described, before: str | None, load: Callable[[str], bytes | None]) -> list[str]:

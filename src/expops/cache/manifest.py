@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..errors import CorruptData
@@ -91,14 +92,18 @@ class Manifest(NamedTuple):
         return found + [item.content.digest for item in self.artifacts if isinstance(item.content, Blob)]
 
 
+_OUTPUTS: Final = Manifest._fields.index("outputs")
+_ARTIFACTS: Final = Manifest._fields.index("artifacts")
+_loads: Final = json.JSONDecoder().decode
+_dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def pack(manifest: Manifest) -> bytes:
-    """The bytes to keep under the result key."""
-    document = manifest._asdict() | {
-        "format": FORMAT,
-        "outputs": {name: _value_out(value) for name, value in manifest.outputs.items()},
-        "artifacts": [[item.path, _part_out(item.content), item.mode] for item in manifest.artifacts],
-    }
-    body = json.dumps(document, separators=(",", ":")).encode()
+    """The bytes to keep under the result key: the fields in their order, after the format's number."""
+    fields = list(manifest)
+    fields[_OUTPUTS] = {name: _value_out(value) for name, value in manifest.outputs.items()}
+    fields[_ARTIFACTS] = [[item.path, _part_out(item.content), item.mode] for item in manifest.artifacts]
+    body = _dumps([FORMAT, *fields]).encode()
     return digest_bytes(body)[:_CHECKSUM].encode() + body
 
 
@@ -108,14 +113,13 @@ def unpack(raw: bytes) -> Manifest:
     if digest_bytes(body)[:_CHECKSUM].encode() != raw[:_CHECKSUM]:
         raise CorruptData("a cached result's record is damaged (its checksum differs); it is computed again")
     try:
-        document = json.loads(body)
-        if document.pop("format") != FORMAT:
+        version, *fields = _loads(body.decode())
+        if version != FORMAT:
             raise CorruptData("a cached result was written by another version of expops; it is computed again")
-        document["outputs"] = {name: _value_in(value) for name, value in document["outputs"].items()}
-        document["metrics"] = [Metric(*item) for item in document["metrics"]]
-        document["artifacts"] = [Artifact(path, _part_in(part), mode) for path, part, mode in document["artifacts"]]
-        document["log"] = [(stream, text) for stream, text in document["log"]]
-        return Manifest(**document)
+        for index, decode in _DECODERS:
+            if fields[index]:
+                fields[index] = decode(fields[index])
+        return Manifest._make(fields)
     except (ValueError, KeyError, TypeError, AttributeError, Base64Error) as fault:
         raise CorruptData(f"a cached result's record can't be read ({fault}); it is computed again") from fault
 
@@ -134,5 +138,17 @@ def _value_out(value: StoredValue) -> list[Any]:
 
 
 def _value_in(data: list[Any]) -> StoredValue:
-    fingerprint, codec, head, buffers, size = data
-    return StoredValue(fingerprint, codec, _part_in(head), tuple([_part_in(part) for part in buffers]), size)
+    mark, codec, head, buffers, size = data
+    return StoredValue(mark, codec, _part_in(head), tuple([_part_in(part) for part in buffers]), size)
+
+
+def _outputs_in(data: dict[str, Any]) -> dict[str, StoredValue]:
+    return {name: _value_in(value) for name, value in data.items()}
+
+
+_DECODERS: Final[tuple[tuple[int, Callable[[Any], Any]], ...]] = (
+    (_OUTPUTS, _outputs_in),
+    (_ARTIFACTS, lambda data: [Artifact(path, _part_in(part), mode) for path, part, mode in data]),
+    (Manifest._fields.index("metrics"), lambda data: [Metric(*item) for item in data]),
+    (Manifest._fields.index("log"), lambda data: [(stream, text) for stream, text in data]),
+)

@@ -7,7 +7,7 @@ Records in the KV store::
 
     action/<action>    names discovered by earlier executions, latest first: a list of {kind: [name]}
     result/<result>    the manifest
-    last/<path>        [action, result] of the action that was last seen at that place
+    last/<path>        digests of action and result of the action that was last seen at that place
     key/…  code/…      the parts of keys, to explain the next miss
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 
 from ..blobs.base import ObjectStore
@@ -25,6 +26,8 @@ from .explain import Described, why, why_discovered
 from .keys import result_digest
 from .manifest import Manifest, pack, unpack
 
+_dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
+_PREFETCH: Final = 2000
 _VARIANTS: Final = 16  # ways in which one action may discover different inputs; the oldest are forgotten
 
 
@@ -41,7 +44,7 @@ class LookUp(NamedTuple):
     action: str
     result: str
     manifest: Manifest | None
-    variants: list[Names]
+    variants: list[Names] | None  # None: not asked for, since the first guess was right
     last: Last | None
 
 
@@ -60,6 +63,7 @@ class ResultCache:
         self.warnings: dict[str, None] = {}
         self._raw: dict[str, bytes | None] = {}
         self._seen: dict[str, bytes] = {}
+        self._code_kept: set[str] = set()
 
     def prefetch(self, paths: Iterable[str]) -> None:
         """Fetch in two round trips what the actions at ``paths`` will ask for if nothing has changed since."""
@@ -68,33 +72,62 @@ class ResultCache:
         self._raw.update(dict.fromkeys(names))
         self._raw.update(found)
         wanted = []
-        for raw in found.values():
-            action, result = json.loads(raw)
-            wanted += ["action/" + action, "result/" + result]
+        for last in map(_last, found.values()):
+            if last is not None:
+                wanted += ["action/" + last.action, "result/" + last.result]
+        self._raw.update(self._get(wanted))
+
+    def prefetch_below(self, path: str) -> None:
+        """Fetch in a few round trips what the steps below ``path`` will ask for if nothing has changed since.
+
+        What was prefetched before is let go.
+        """
+        prefix = f"last/{path}/" if path else "last/"
+        try:
+            self._raw = dict(islice(self.kv.scan(prefix), _PREFETCH)) if self.read else {}
+        except StorageError:
+            self._raw = {}
+        wanted = []
+        for last in map(_last, self._raw.values()):
+            if last is not None:
+                wanted += ["action/" + last.action, "result/" + last.result]
         self._raw.update(self._get(wanted))
 
     def look_up(self, path: str, action: str, around: Surroundings) -> LookUp:
         """Find the result of the action of that digest, given what its discovered inputs hold now."""
+        last = self._last(path)
+        if self.read and last is not None and last.action == action:
+            manifest = self._manifest(action, self._raw.get("result/" + last.result))
+            if manifest is not None and _still(manifest, around):
+                return LookUp(action, last.result, manifest, None, last)
+        return self._search(path, action, around, last)
+
+    def _search(self, path: str, action: str, around: Surroundings, last: Last | None) -> LookUp:
         entry, last_name = "action/" + action, "last/" + path
         # An action that discovered nothing is the usual case: ask for its result in the same look-up.
         plain = [] if entry in self._raw else ["result/" + result_digest(action, {})]
         known = self._known([entry, last_name, *plain])
-        last = _last(known.get(last_name))
+        last = last or _last(known.get(last_name))
         variants: list[Names] = json.loads(raw) if (raw := known.get(entry)) else []
         if not self.read:
             return LookUp(action, "", None, variants, last)
         results = [result_digest(action, around.values(names)) for names in variants]
-        known |= self._known([name for result in results if (name := "result/" + result) not in known])
+        missing = [name for result in results if (name := "result/" + result) not in known]
+        known |= self._known(missing) if missing else {}
         for result in results:
             manifest = self._manifest(action, known.get("result/" + result))
             if manifest is not None:
                 return LookUp(action, result, manifest, variants, last)
         return LookUp(action, "", None, variants, last)
 
+    def _last(self, path: str) -> Last | None:
+        """What was last seen at a path, if it was prefetched."""
+        return _last(self._raw.get("last/" + path))
+
     def seen(self, path: str, look_up: LookUp) -> None:
         """Remember that the result was used at ``path``, for the next explanation; written at :meth:`flush`."""
         if look_up.last != (look_up.action, look_up.result) and self.write:
-            self._seen["last/" + path] = json.dumps([look_up.action, look_up.result]).encode()
+            self._seen["last/" + path] = f"{look_up.action} {look_up.result}".encode()
 
     def record(self, path: str, described: Described, look_up: LookUp, manifest: Manifest) -> str:
         """Keep a result whose blobs are stored already; gives the result's digest."""
@@ -102,13 +135,24 @@ class ResultCache:
         if not self.write:
             return result
         names = names_of(manifest.discovered)
-        variants = [names, *(other for other in look_up.variants if other != names)][:_VARIANTS]
-        items = described.components()
-        items["action/" + look_up.action] = json.dumps(variants).encode()
-        items["last/" + path] = json.dumps([look_up.action, result]).encode()
-        items["result/" + result] = pack(manifest)
+        variants = [names, *(other for other in self._variants(look_up) if other != names)][:_VARIANTS]
+        items = {
+            "action/" + look_up.action: _dumps(variants).encode(),
+            "last/" + path: f"{look_up.action} {result}".encode(),
+            "key/" + look_up.action: described.key_record(),
+            "result/" + result: pack(manifest),
+        }
+        if described.code.digest not in self._code_kept:
+            self._code_kept.add(described.code.digest)
+            items["code/" + described.code.digest] = described.code_record()
         self._put(items)
         return result
+
+    def _variants(self, look_up: LookUp) -> list[Names]:
+        if look_up.variants is not None:
+            return look_up.variants
+        raw = self._load("action/" + look_up.action)
+        return json.loads(raw) if raw else []
 
     def forget(self, result: str) -> None:
         """Drop a result whose blobs turned out to be missing or damaged."""
@@ -131,6 +175,10 @@ class ResultCache:
         seen, self._seen = self._seen, {}
         if seen:
             self._put(seen)
+        try:
+            self.kv.flush()
+        except StorageError as fault:
+            self.warn(f"the cache can't be written, so results are not kept: {fault}")
 
     def warn(self, message: str) -> None:
         """Note a fault that costs time, not correctness."""
@@ -172,5 +220,11 @@ class ResultCache:
             self.warn(f"the cache can't be written, so results are not kept: {fault}")
 
 
+def _still(manifest: Manifest, around: Surroundings) -> bool:
+    """Whether all that the execution discovered holds the same now."""
+    discovered = manifest.discovered
+    return not discovered or around.values(names_of(discovered)) == discovered
+
+
 def _last(raw: bytes | None) -> Last | None:
-    return Last(*json.loads(raw)) if raw else None
+    return Last(*raw.decode().split(" ")) if raw else None

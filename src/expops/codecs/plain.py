@@ -101,14 +101,16 @@ def _complex(writer: _Writer, value: complex, depth: int) -> object:
 def _list(writer: _Writer, value: list[Any], depth: int) -> object:
     writer.once(value)
     if len(value) >= _LONG_LIST:
-        packed = _numbers(value)
+        kinds = set(map(type, value))
+        if kinds == {str} and isinstance(_str(writer, "".join(value), depth), str):
+            return value
+        packed = _numbers(value, kinds)
         if packed is not None:
             return {packed[0]: writer.buffer(packed[1])}
     return writer.items(value, depth)
 
 
-def _numbers(value: list[Any]) -> tuple[str, memoryview] | None:
-    kinds = set(map(type, value))
+def _numbers(value: list[Any], kinds: set[type]) -> tuple[str, memoryview] | None:
     if kinds == {float}:
         return "F", _little(array("d", value))
     if kinds == {int}:

@@ -46,7 +46,7 @@ class Options(NamedTuple):
     command: tuple[str, ...]
     hidden: str
     open_cache: Callable[[], ResultCache]
-    make_executor: Callable[[int], Executor]
+    make_executor: Callable[[int, Callable[[Message], None]], Executor]
 
 
 class RunResult(NamedTuple):
@@ -196,15 +196,19 @@ class Runner:
         self._executor.submit(name, task)
 
     def _arguments(self, binding: Binding) -> dict[str, Argument]:
-        outputs: dict[str, Ref | Literal] = {
+        outputs: dict[str, Argument] = {
             argument: Ref(source, output, self._manifests[source].outputs[output])
             for argument, (source, output) in binding.outputs.items()
         }
-        parameters: dict[str, Ref | Literal] = {
+        parameters: dict[str, Argument] = {
             argument: Literal(value) for argument, value in binding.parameters.items()
         }
         if binding.style == DATA_HYPERPARAMETERS:
-            return {"data": Bundle(outputs), "hyperparameters": Bundle(parameters)}
+            data: dict[str, dict[str, Argument]] = {}
+            for source, output in binding.outputs.values():
+                data.setdefault(source, {})[output] = outputs[f"{source}/{output}"]
+            by_process: dict[str, Argument] = {source: Bundle(items) for source, items in data.items()}
+            return {"data": Bundle(by_process), "hyperparameters": Bundle(parameters)}
         return {**outputs, **parameters}
 
     def _needs_unstored(self, binding: Binding) -> str:
@@ -222,7 +226,7 @@ class Runner:
         clear_dead_runs(os.path.dirname(self._setup.work))
         os.makedirs(self._setup.work, exist_ok=True)
         self._lock = lock_folder(self._setup.work)
-        self._executor = self._options.make_executor(self._options.jobs)
+        self._executor = self._options.make_executor(self._options.jobs, self._tell)
         self._flush(self._recorder.run)
 
     def _loop(self) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ..cache import artifacts
 from ..cache.discovery import Places
@@ -45,12 +45,12 @@ class Literal(NamedTuple):
 
 
 class Bundle(NamedTuple):
-    """An argument that is a dict of others: ``data`` and ``hyperparameters``, or what ``**kwargs`` takes."""
+    """An argument that is a dict of others: ``data`` and ``hyperparameters``."""
 
-    items: Mapping[str, Ref | Literal]
+    items: Mapping[str, Argument]
 
 
-Argument = Ref | Literal | Bundle
+Argument: TypeAlias = Ref | Literal | Bundle
 
 
 class Outcome(NamedTuple):
@@ -98,6 +98,7 @@ class _Execution:
         self.unstored: dict[str, str] = {}
         self.work = os.path.join(shared.setup.work, folder_name(task.name))
         self.started = time.time()
+        self.process = os.getpid()
         self.seeds = SeedPath(shared.setup.seed, task.name)
 
     def run(self) -> Outcome:
@@ -107,6 +108,7 @@ class _Execution:
         self._make_folder()
         os.chdir(self.work)
         self.shared.observer.places = Places(self.shared.setup.project, self.work)
+        self.shared.cache.prefetch_below(self.task.name)
         try:
             return self._captured()
         finally:
@@ -147,6 +149,10 @@ class _Execution:
         )
 
     def _printed(self, calls: StepCalls, stream: str, text: str) -> None:
+        if os.getpid() != self.process:
+            # A child that user code has forked: its text goes past the log, as any other program's does.
+            os.write(2 if stream == "stderr" else 1, text.encode("utf-8", "backslashreplace"))
+            return
         calls.printed(stream, text)
         self.emit(Printed(self.task.name, stream, text))
 

@@ -20,7 +20,7 @@ _CHUNK: Final = 1 << 20
 
 def digest_bytes(data: Bytes) -> str:
     """Digest of a contiguous buffer."""
-    view = data if isinstance(data, bytes) else memoryview(data).cast("B")
+    view = data if type(data) is bytes else memoryview(data).cast("B")
     if len(view) < _PARALLEL_FROM:
         return blake3(view).hexdigest()
     return blake3(view, max_threads=blake3.AUTO).hexdigest()

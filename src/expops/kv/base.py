@@ -34,5 +34,8 @@ class KVStore(Protocol):
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         """All live entries whose key starts with ``prefix``, ordered by key (code points)."""
 
+    def flush(self) -> None:
+        """Make visible to other processes what the store holds back; most hold nothing back."""
+
     def close(self) -> None:
         """Let go of connections; calling it twice is no error."""

@@ -52,6 +52,9 @@ class MemoryKV:
             entries = [(key, self._entries[key][0]) for key in keys]
         yield from entries
 
+    def flush(self) -> None:
+        """See :meth:`KVStore.flush`. Nothing is held back."""
+
     def close(self) -> None:
         """See :meth:`KVStore.close`. The entries stay."""
 

@@ -35,9 +35,7 @@ _CREATE: Final = (
     "INSERT INTO kv(key, value, expires) VALUES (?1, ?2, ?3) ON CONFLICT(key) DO UPDATE"
     " SET value = excluded.value, expires = excluded.expires WHERE expires <= ?4"
 )
-_SCAN: Final = (
-    f"SELECT key, value, expires FROM kv WHERE key >= ? AND key < ? ORDER BY key LIMIT {_PAGE_ROWS}"
-)
+_SCAN: Final = f"SELECT key, value, expires FROM kv WHERE key >= ? AND key < ? ORDER BY key LIMIT {_PAGE_ROWS}"
 _GET: Final = "SELECT key, value, expires FROM kv WHERE key "
 # By number of keys: for a few, this is faster than IN, which builds a table of them first.
 _SELECT: Final = [" UNION ALL ".join([f"{_GET} = ?"] * size) for size in range(9)]
@@ -71,6 +69,7 @@ class SQLiteKV:
         self._patience = patience
         self._idle: list[sqlite3.Connection] = []  # append and pop are atomic
         self._all: set[sqlite3.Connection] = set()
+        self._inode: tuple[int, int] | None = None  # of the file that the connections have open
         self._opening = threading.Lock()
         self._draining = False
         _stores.add(self)
@@ -81,30 +80,28 @@ class SQLiteKV:
         if len(names) < len(_SELECT):
             rows = self._call(_fetch, _SELECT[len(names)], tuple(names)) if names else []
         else:
-            rows = [
-                row for batch in _batches(names) for row in self._call(_fetch, _wide_select(batch), batch)
-            ]
+            rows = [row for batch in _batches(names) for row in self._call(_fetch, _wide_select(batch), batch)]
         return {names[key]: value for key, value, expires in rows if expires is None or expires > time.time()}
 
     def put(self, key: str, value: bytes) -> None:
         """See :meth:`KVStore.put`."""
-        self._call(_write, _PUT, [(_encode(key), value)])
+        self._change(_write, _PUT, [(_encode(key), value)])
 
     def put_many(self, items: Mapping[str, bytes]) -> None:
         """See :meth:`KVStore.put_many`."""
         rows = [(_encode(key), value) for key, value in items.items()]
         if rows:
-            self._call(_write, _PUT, rows)
+            self._change(_write, _PUT, rows)
 
     def create(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         """See :meth:`KVStore.create`."""
-        return self._call(_create, _encode(key), value, ttl)
+        return self._change(_create, _encode(key), value, ttl)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""
         rows = [(_encode(key),) for key in keys]
         if rows:
-            self._call(_write, "DELETE FROM kv WHERE key = ?", rows)
+            self._change(_write, "DELETE FROM kv WHERE key = ?", rows)
 
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         """See :meth:`KVStore.scan`. Reads in pages: what is written meanwhile may or may not show."""
@@ -120,12 +117,21 @@ class SQLiteKV:
                 return
             start = rows[-1][0] + b"\0"  # the least key after the last one seen
 
+    def flush(self) -> None:
+        """See :meth:`KVStore.flush`. Nothing is held back."""
+
     def close(self) -> None:
         """See :meth:`KVStore.close`. Calls under way in other threads end normally."""
         with self._opening:
             self._drain(patience=0.0)
 
     # --- connections
+
+    def _change(self, work: Callable[..., T], *args: object) -> T:
+        """Like :meth:`_call`, but never into a file that was removed while it was open: that would be lost."""
+        if self._idle and _inode(self._path) != self._inode:
+            self.close()
+        return self._call(work, *args)
 
     def _call(self, work: Callable[..., T], *args: object) -> T:
         """Run ``work`` on a connection; again, while others hold the file locked."""
@@ -140,8 +146,7 @@ class SQLiteKV:
                 code = getattr(error, "sqlite_errorcode", 0)
                 now = time.monotonic()
                 deadline = deadline or now + self._patience
-                moved = code == sqlite3.SQLITE_READONLY_DBMOVED
-                if not (moved or code & 0xFF in _RETRIED) or now > deadline:
+                if code & 0xFF not in _RETRIED or now > deadline:
                     raise fault(error, self._path) from error
             time.sleep(0.002)
 
@@ -165,6 +170,7 @@ class SQLiteKV:
         with self._opening:
             connection = _connect(self._path)
             self._all.add(connection)
+            self._inode = _inode(self._path)
         return connection
 
     def _discard(self, connection: sqlite3.Connection) -> None:
@@ -244,6 +250,14 @@ def _create(connection: sqlite3.Connection, key: bytes, value: bytes, ttl: float
     now = time.time()
     row = (key, value, None if ttl is None else now + ttl, now)
     return connection.execute(_CREATE, row).rowcount > 0
+
+
+def _inode(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _connect(path: str) -> sqlite3.Connection:

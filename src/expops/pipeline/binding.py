@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 NAMED: Final = "named"
 DATA_HYPERPARAMETERS: Final = "data_hyperparameters"
-PROCESS_DECORATORS: Final = frozenset(
-    {"expops.process", "expops.core.process", "expops.pipeline.decorators.process"}
-)
+PROCESS_DECORATORS: Final = frozenset({"expops.process", "expops.core.process", "expops.pipeline.decorators.process"})
 
 
 class Takes(NamedTuple):
@@ -42,8 +40,9 @@ class Binding(NamedTuple):
     """Where the arguments of a process come from.
 
     ``outputs`` maps an argument to (upstream process, output), ``parameters`` an argument to its value, and
-    ``defaults`` are the arguments that are left to their default. In the style ``"data_hyperparameters"`` the
-    first two are what the dicts ``data`` and ``hyperparameters`` hold.
+    ``defaults`` are the arguments that are left to their default. In the style ``"data_hyperparameters"``
+    ``parameters`` is what the dict ``hyperparameters`` holds, and ``outputs`` is keyed ``process/output``: the dict
+    ``data`` holds a dict of outputs for each upstream process.
     """
 
     style: str
@@ -110,7 +109,8 @@ class _Match:
 
     def _match_dicts(self) -> None:
         for name, sources in self._providers.items():
-            self._take_output(name, sources)
+            for source in sources:
+                self.binding.outputs[f"{source}/{name}"] = (source, name)
         self.binding.parameters.update({**self._globals, **self._process.parameters})
 
     def _match_names(self) -> None:
@@ -124,9 +124,7 @@ class _Match:
                 self._take(name, with_globals=False)
             elif name in self._process.parameters:
                 told = advice(name, named, "it takes")
-                self.surplus.append(
-                    f"function '{self._process.function}' takes no parameter '{name}'; {told}"
-                )
+                self.surplus.append(f"function '{self._process.function}' takes no parameter '{name}'; {told}")
 
     def _take(self, name: str, with_globals: bool) -> bool:
         """Take ``name`` from the one that provides it; false if nothing does."""
@@ -200,9 +198,7 @@ def _check_function(
         return [_at(config, process, f"no function '{process.function}' in {process.script}; {told}")]
     facts[process.name] = function
     if _is_no_process(function):
-        message = (
-            "a function that is not a process; write @process() above it (from expops.core import process)"
-        )
+        message = "a function that is not a process; write @process() above it (from expops.core import process)"
         return [Problem(process.script, function.line, function.name, message)]
     if function.returns_dict is False:
         message = "a process that returns no dict; return its outputs by name: return {'model': model}"

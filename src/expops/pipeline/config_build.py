@@ -77,6 +77,7 @@ class _Builder:
     def __init__(self, root: Node, report: Report) -> None:
         self._root = root
         self._report = report
+        self._faulty = {problem.line for problem in report.problems}
 
     def draft(self) -> Draft:
         """The draft. Reports what only the whole can tell: unknown names, duplicates, cycles."""
@@ -163,9 +164,7 @@ class _Builder:
                 continue
             first = processes.setdefault(process["name"], process)
             if first is not process:
-                message = (
-                    f"duplicate process '{process['name']}'; it is defined on line {first['line']} already"
-                )
+                message = f"duplicate process '{process['name']}'; it is defined on line {first['line']} already"
                 self._report.at(child(node, "name") or node, message)
         return processes
 
@@ -174,9 +173,7 @@ class _Builder:
         if self._reported(listed.path) if listed is not None else self._reported("pipeline", "processes"):
             return
         line = listed.line if listed is not None else 0
-        self._report.line(
-            line, "experiment.pipeline.processes", "no process; list at least one: - name: train"
-        )
+        self._report.line(line, "experiment.pipeline.processes", "no process; list at least one: - name: train")
 
     def _reported(self, *paths: str) -> bool:
         return any(path in problem.key for problem in self._report.problems for path in paths)
@@ -187,7 +184,7 @@ class _Builder:
         entries = node.value
         assert isinstance(entries, dict)
         if "name" not in entries:
-            if not any(problem.line == node.line for problem in self._report.problems):
+            if node.line not in self._faulty:
                 self._report.at(node, "has no name; add one: name: train")
             return None
         name = str(entries["name"].value)
@@ -212,9 +209,7 @@ class _Builder:
             cache=bool(entries["cache"].value) if "cache" in entries else True,
         )
 
-    def _code(
-        self, code: Node | None, name: str, scripts: dict[str, tuple[str, int, str]]
-    ) -> tuple[str, str]:
+    def _code(self, code: Node | None, name: str, scripts: dict[str, tuple[str, int, str]]) -> tuple[str, str]:
         default = next(iter(scripts), "")
         if code is None:
             return default, name
@@ -222,9 +217,7 @@ class _Builder:
         if not dot:
             return default, function
         if script not in scripts:
-            self._report.at(
-                code, f"no script is called '{script}'; {advice(script, scripts, 'known scripts')}"
-            )
+            self._report.at(code, f"no script is called '{script}'; {advice(script, scripts, 'known scripts')}")
         elif not function:
             self._report.at(code, f"names no function; write 'code: {script}.function'")
         return script, function

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+_SHOWN: Final = 20
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -14,9 +17,10 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def advice(name: str, names: Iterable[str], otherwise: str) -> str:
-    """``did you mean 'x'?`` for the nearest of ``names``; without one, ``otherwise`` and all the names."""
+    """``did you mean 'x'?`` for the nearest of ``names``; without one, ``otherwise`` and the names."""
     known = list(dict.fromkeys(names))
     found = nearest(name, known)
     if found is not None:
         return f"did you mean '{found}'?"
-    return f"{otherwise}: {', '.join(known)}" if known else f"{otherwise}: none"
+    shown = ", ".join(known[:_SHOWN]) + (", ..." if len(known) > _SHOWN else "")
+    return f"{otherwise}: {shown or 'none'}"

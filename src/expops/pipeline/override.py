@@ -24,15 +24,11 @@ def override(config: Config, settings: Sequence[str]) -> Config:
             raise UsageError(f"--set {setting}: has no '='; write --set process.parameter=value")
         process, keys = _target(setting, target, processes)
         value = _value(setting, text)
-        processes[process.name] = process._replace(
-            parameters=_replaced(setting, process.parameters, keys, value)
-        )
+        processes[process.name] = process._replace(parameters=_replaced(setting, process.parameters, keys, value))
     return config._replace(processes=tuple(processes.values()))
 
 
-def _target(
-    setting: str, target: str, processes: dict[str, ProcessConfig]
-) -> tuple[ProcessConfig, list[str]]:
+def _target(setting: str, target: str, processes: dict[str, ProcessConfig]) -> tuple[ProcessConfig, list[str]]:
     """The process and the path into its parameters; the longest name that fits is the process."""
     parts = target.split(".")
     for count in range(len(parts) - 1, 0, -1):
@@ -54,9 +50,7 @@ def _value(setting: str, text: str) -> object:
     return None if node is None else node.plain()
 
 
-def _replaced(
-    setting: str, parameters: dict[str, object], keys: list[str], value: object
-) -> dict[str, object]:
+def _replaced(setting: str, parameters: dict[str, object], keys: list[str], value: object) -> dict[str, object]:
     key, *deeper = keys
     whole = ".".join(keys)
     if not deeper or whole in parameters:

@@ -56,9 +56,7 @@ TEXT: Final = Scalar("text", lambda value: isinstance(value, str))
 NAME: Final = Scalar("a name", lambda value: isinstance(value, str) and bool(value))
 BOOLEAN: Final = Scalar("true or false", lambda value: isinstance(value, bool))
 # A version such as 1.0 reads as a number; its text counts.
-VERSION: Final = Scalar(
-    "text", lambda value: isinstance(value, str | int | float) and not isinstance(value, bool)
-)
+VERSION: Final = Scalar("text", lambda value: isinstance(value, str | int | float) and not isinstance(value, bool))
 
 
 def choice(*names: str) -> Scalar:

@@ -24,9 +24,7 @@ from .rules import (
 )
 
 _LATER: Final = "not supported by this version of expops; remove it"
-_COMPONENT: Final = (
-    "not supported by this version of expops; write the process as a function and name it in 'code'"
-)
+_COMPONENT: Final = "not supported by this version of expops; write the process as a function and name it in 'code'"
 _CHART: Final = "not supported by this version of expops; draw in a process and save the figure to a file"
 _FAN_OUT: Final = "not supported by this version of expops; remove it, and list one process for each part"
 

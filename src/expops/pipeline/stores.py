@@ -91,9 +91,7 @@ def _unknown(name: str, kinds: Mapping[str, Kind]) -> str:
 
 def _options(node: Node, name: str, kind: Kind, report: Report) -> dict[str, object]:
     assert isinstance(node.value, dict)
-    given = Node(
-        {key: child for key, child in node.value.items() if key != "type"}, node.line, node.parent, node.key
-    )
+    given = Node({key: child for key, child in node.value.items() if key != "type"}, node.line, node.parent, node.key)
     if name == "azure" and "bucket" in node.value and "container" not in node.value:
         given.value = {("container" if key == "bucket" else key): child for key, child in node.value.items()}
         given.value.pop("type")

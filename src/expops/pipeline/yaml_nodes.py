@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 4 << 20
 MAX_DEPTH: Final = 50
+MAX_VALUES: Final = 500_000
 MAX_EXPANDED: Final = 100_000
 
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -169,6 +170,7 @@ class _Reader:
         self._file = file
         self._resolver: Any = Resolver()
         self._anchors: dict[str, Node | None] = {}
+        self._values = 0
         self._expanded = 0
 
     def document(self) -> Node | None:
@@ -193,6 +195,9 @@ class _Reader:
         if _is(event, "Alias"):
             self._alias(event, node)
             return node
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _Stop(node.line, f"more than {MAX_VALUES} values; keep data in files under 'data'")
         if depth > MAX_DEPTH:
             raise _Stop(node.line, f"nested more than {MAX_DEPTH} deep")
         if event.anchor is not None:

@@ -235,7 +235,7 @@ class KVStoreSuite:
     def test_behaves_as_a_dict_would(self, store: KVStore) -> None:
         """Random sequences of calls against a model."""
         run_state_machine_as_test(  # type: ignore[no-untyped-call]
-            lambda: _machine(store),
+            lambda: _Machine(store),
             settings=settings(max_examples=self.examples, stateful_step_count=20, deadline=None),
         )
 
@@ -291,14 +291,6 @@ class _Machine(RuleBasedStateMachine):
         expected = [(self.at + key, self.model[key]) for key in sorted(self.model) if key.startswith(prefix)]
         assert list(self.store.scan(self.at + prefix)) == expected
 
-    @rule()
-    def close(self) -> None:
-        """Nothing here: stores need not be usable after it."""
-
     @invariant()
     def holds_the_model(self) -> None:
         assert list(self.store.scan(self.at)) == [(self.at + key, self.model[key]) for key in sorted(self.model)]
-
-
-def _machine(store: KVStore) -> _Machine:
-    return _Machine(store)

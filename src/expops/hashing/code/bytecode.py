@@ -39,9 +39,9 @@ def constant_text(constant: object) -> str:
     if isinstance(constant, CodeType):
         return code_digest(constant)
     if isinstance(constant, tuple):
-        return "(%s)" % ",".join(map(constant_text, constant))
+        return f"({','.join(map(constant_text, constant))})"
     if isinstance(constant, frozenset):
-        return "{%s}" % ",".join(sorted(map(constant_text, constant)))
+        return f"{{{','.join(sorted(map(constant_text, constant)))}}}"
     return f"{type(constant).__name__}:{constant!r}"
 
 

@@ -36,6 +36,4 @@ def is_immutable(node: ast.AST, context: Context, known: Collection[str]) -> boo
     if isinstance(node, _COMPOUND):
         parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
         return all(is_immutable(part, context, known) for part in parts)
-    if isinstance(node, ast.FormattedValue):
-        return True
-    return False
+    return isinstance(node, ast.FormattedValue)

@@ -59,6 +59,8 @@ def reference(dotted: str) -> str | None:
 
 
 def flags(part: str) -> list[str]:
-    """What a name or attribute says about docstrings and annotations having a meaning."""
+    """What a name or attribute says by itself, whatever it is taken of."""
     found = ["f:docs"] if part in _DOCS else []
+    if part == "__subclasses__":
+        found.append("a:__subclasses__ finds classes of any module")
     return [*found, "f:annotations"] if part in _ANNOTATIONS else found

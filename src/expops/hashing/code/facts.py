@@ -90,13 +90,13 @@ class Nested(NamedTuple):
     definitions: tuple[int, ...]
     free: tuple[str, ...]
 
-    @classmethod
-    def unpack(cls, data: object) -> Nested:
-        """From JSON data."""
-        qualname, lines, span, code, definitions, free = data  # type: ignore[misc]
-        digests, references, annotations = code
-        inner = Code(tuple(digests), tuple(references), tuple(annotations))  # type: ignore[arg-type]
-        return cls(qualname, tuple(lines), tuple(span), inner, tuple(definitions), tuple(free))  # type: ignore[arg-type]
+
+def unpack_nested(data: list[object]) -> Nested:
+    """A :class:`Nested` from JSON data."""
+    qualname, lines, span, code, definitions, free = data
+    digests, references, annotations = code  # type: ignore[misc]
+    inner = Code(tuple(digests), tuple(references), tuple(annotations))  # type: ignore[has-type]
+    return Nested(qualname, tuple(lines), tuple(span), inner, tuple(definitions), tuple(free))  # type: ignore[arg-type]
 
 
 def pack(facts: FileFacts) -> list[object]:

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from ...errors import SourceError
 from ..digest import digest_bytes
-from .facts import FORMAT, FileFacts, Nested, pack, unpack
+from .facts import FORMAT, FileFacts, Nested, pack, unpack, unpack_nested
 from .finder import Finder
 from .model import Memo
 
@@ -54,7 +54,7 @@ class Files:
     def __init__(self, finder: Finder, memo: Memo | None) -> None:
         self._finder = finder
         self._facts_memo: Stamped[list[object]] = Stamped(memo, "facts")
-        self._nested_memo: Stamped[list[object]] = Stamped(memo, "nested")
+        self._nested_memo: Stamped[list[list[object]]] = Stamped(memo, "nested")
         self._bytes_memo: Stamped[str] = Stamped(memo, "bytes")
         self._facts: dict[str, FileFacts] = {}
         self._nested: dict[str, list[Nested]] = {}
@@ -110,7 +110,7 @@ class Files:
                 self._nested[path] = read_nested(self.source(path), path)
                 self._nested_memo.put(key, [], 0, self._nested[path])
             else:
-                self._nested[path] = [Nested.unpack(data) for data in known]
+                self._nested[path] = [unpack_nested(data) for data in known]
         return self._nested[path]
 
     def digest(self, path: str) -> str:

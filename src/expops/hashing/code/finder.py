@@ -74,7 +74,7 @@ class Finder:
                 candidates = [self._in_folder(root, last) for root in self._roots]
                 found = [module for module in candidates if module]
                 regular = [module for module in found if module.kind != NAMESPACE]
-                self._found[dotted] = (regular or found or [None])[0]
+                self._found[dotted] = next(iter(regular or found), None)
         return self._found[dotted]
 
     def locate(self, module: str, importer: str) -> tuple[Module | None, list[Module]]:

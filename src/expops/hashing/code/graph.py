@@ -66,6 +66,7 @@ class Graph:
         self.finder = finder
         self._libraries = libraries
         self._nodes: dict[tuple[str, str, str], Node] = {}
+        self._resolving: set[tuple[str, ...]] = set()
         self._references: dict[tuple[str, str], list[Node]] = {}
         self.import_time: Callable[[str], tuple[Digests | None, list[Node]]] = lambda path: (None, [])
 
@@ -125,7 +126,11 @@ class Graph:
         found, _ = self.finder.locate(module, path)
         if found is None:
             return f"{module}:{name}"
-        inner = self.finder.submodule(found, name) if name and not self._binds(found, name) else None
+        inner = (
+            self.finder.submodule(found, name)
+            if name and (found.path == path or not self._binds(found, name))
+            else None
+        )
         if inner:
             return inner.path or inner.folder[len(self.finder.root) :]
         return f"{found.path or found.folder[len(self.finder.root) :]}::{name}"
@@ -178,7 +183,7 @@ class Graph:
         """What importing ``module`` (and ``name`` from it, which may be a module) executes, of the project."""
         found, above = self.finder.locate(module, path)
         modules = [*above, *([found] if found else [])]
-        if found and name and name != "*" and not self._binds(found, name):
+        if found and name and name != "*":
             inner = self.finder.submodule(found, name)
             modules += [inner] if inner else []
         return [self._import(module) for module in modules if module.kind != NAMESPACE]
@@ -308,30 +313,40 @@ class Graph:
         stars = self.files.facts(path).stars
         return [n for star in stars if self.finder.locate(star, path)[0] is None for n in self.library(star)]
 
-    def bound(self, path: str, chain: list[str], why: str, seen: tuple[str, ...] = ()) -> list[Node] | None:
+    def bound(self, path: str, chain: list[str], why: str) -> list[Node] | None:
         """As :meth:`chain` for names that the file binds, star imports included; ``None`` if it doesn't."""
+        key = (path, *chain)
+        if key in self._resolving:
+            return None  # modules that import the name from each other
+        self._resolving.add(key)
+        try:
+            return self._bound(path, chain, why)
+        finally:
+            self._resolving.discard(key)
+
+    def _bound(self, path: str, chain: list[str], why: str) -> list[Node] | None:
         facts = self.files.facts(path)
-        name, rest = chain[0], chain[1:]
         nodes: list[Node] = []
-        symbol = self.symbol(path, name)
+        symbol = self.symbol(path, chain[0])
         if symbol:
             nodes.append(symbol)
-            for target in facts.imports.get(name, ()):
-                nodes += self.through(path, target, rest, why)
-        for star in facts.stars if path not in seen else ():
-            nodes += self._through_star(path, star, chain, why, (*seen, path))
+            for target in facts.imports.get(chain[0], ()):
+                nodes += self.through(path, target, chain[1:], why)
+        for star in facts.stars:
+            nodes += self._through_star(path, star, chain, why)
         return nodes or None
 
-    def _through_star(self, path: str, star: str, chain: list[str], why: str, seen: tuple[str, ...]) -> list[Node]:
+    def _through_star(self, path: str, star: str, chain: list[str], why: str) -> list[Node]:
         module, _ = self.finder.locate(star, path)
         if module is None or not module.path or module.kind == EXTENSION:
             return []
         exports = self.files.facts(module.path).exports
         if exports == ["*"]:
-            return [self.whole(path, f"star import of {star}, whose __all__ is computed"), self.whole(module.path, "its __all__ is computed")]
+            importer = self.whole(path, f"star import of {star}, whose __all__ is computed")
+            return [importer, self.whole(module.path, "its __all__ is computed")]
         if chain[0] not in exports if exports is not None else chain[0].startswith("_"):
             return []
-        return self.bound(module.path, chain, why, seen) or []
+        return self.bound(module.path, chain, why) or []
 
     def through(self, path: str, target: Target, rest: list[str], why: str = _AS_VALUE) -> list[Node]:
         """What ``rest`` taken of an imported thing leads to.

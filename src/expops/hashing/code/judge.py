@@ -113,7 +113,7 @@ class Judge:
         """
         facts = self._graph.files.facts(path)
         if (path, chain[0]) in seen:
-            return []
+            return None
         seen = (*seen, (path, chain[0]))
         ends: list[_End] = []
         if chain[0] in facts.symbols:

@@ -17,7 +17,7 @@ from .loaded import CELL, Cell, Place, Sources, which
 from .model import CodeFingerprint
 from .unwrap import layers, underlying
 
-_Fingerprint = Callable[[str, list[Node]], CodeFingerprint]
+_Fingerprint = Callable[[str, Node], CodeFingerprint]
 _Key = tuple[int, int]
 
 
@@ -45,7 +45,7 @@ class Live:
             if node is None:
                 return None
             name = f"{node.file}::{_qualname(found)}" if isinstance(found, type) else node.identity
-            self._known[key] = self._fingerprint(name, [node])
+            self._known[key] = self._fingerprint(name, node)
         return self._known[key]
 
     def node(self, obj: FunctionType | type) -> Node | None:
@@ -104,22 +104,20 @@ class Live:
     # Classes
 
     def _class_node(self, cls: type) -> Node | None:
-        module = sys.modules.get(cls.__module__)
-        file = getattr(module, "__file__", None)
-        functions = [f for f in _functions(cls) if f.__qualname__.startswith(cls.__qualname__ + ".")]
+        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
         path = self.sources.project_path(file) if file else None
+        functions = [f for f in _functions(cls) if f.__qualname__.startswith(cls.__qualname__ + ".")]
         if path is None:
-            return self._typed_class(cls, functions) if file is None and cls.__module__ == "__main__" else None
-        top, _, inner = cls.__qualname__.partition(".")
-        same_file = [f for f in functions if self.sources.project_path(f.__code__.co_filename) == path]
-        if any(self.sources.place(path, f.__code__) is None for f in same_file):
-            return self._classes_bytecode(cls, same_file, path, "the loaded code differs from the file")
+            return self._typed_class(cls, functions) if cls.__module__ == "__main__" else None
+        here = [f for f in functions if self.sources.project_path(f.__code__.co_filename) == path]
+        if any(self.sources.place(path, f.__code__) is None for f in here):
+            return self._class_bytecode(cls, here, path, "the loaded code differs from the file")
         if "<locals>" in cls.__qualname__:
             records = self._files.nested(path)
             index = next((i for i, record in enumerate(records) if record.qualname == cls.__qualname__), None)
             return None if index is None else self._graph.nested(path, index)
-        known = top in self._files.facts(path).symbols
-        return self._graph.symbol(path, top) if known else self._classes_bytecode(cls, same_file, path, "no source")
+        symbol = self._graph.symbol(path, cls.__qualname__.partition(".")[0])
+        return symbol or self._typed_class(cls, functions)
 
     def _typed_class(self, cls: type, functions: list[FunctionType]) -> Node | None:
         top = cls.__qualname__.partition(".")[0]
@@ -128,9 +126,9 @@ class Live:
             if cell is not None and top in cell.facts.symbols:
                 own = cell.facts.symbols[top].code
                 return self._cell_node(cls.__qualname__, own, None, cell, function.__globals__)
-        return self._classes_bytecode(cls, functions, CELL, "there is no source for the loaded code")
+        return self._class_bytecode(cls, functions, CELL, "there is no source for the loaded code")
 
-    def _classes_bytecode(self, cls: type, functions: list[FunctionType], path: str, why: str) -> Node:
+    def _class_bytecode(self, cls: type, functions: list[FunctionType], path: str, why: str) -> Node:
         node = Node(path, cls.__qualname__)
         node.digests = same(code_digest(compile(repr(sorted(_plain_attributes(cls))), CELL, "eval")))
         bases = [base for base in cls.__mro__[1:] if base is not object]

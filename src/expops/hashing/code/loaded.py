@@ -100,4 +100,3 @@ def _read_cell(source: str) -> Cell | None:
 
     encoded = source.encode("utf-8", "surrogatepass")
     return Cell(read_facts(encoded, CELL, ""), read_nested(encoded, CELL))
-

@@ -227,9 +227,7 @@ class References:
             self.visit(outside)
         self._within(scopes.of_class(node, self._scope), [*getattr(node, "type_params", ()), *node.body])
 
-    def _visit_comprehension_scope(
-        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-    ) -> None:
+    def _visit_comprehension_scope(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
         first = node.generators[0]
         self.visit(first.iter)
         inner: list[ast.AST] = [first.target, *first.ifs]

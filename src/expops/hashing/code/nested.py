@@ -59,9 +59,7 @@ class _Finder:
         self.found: list[_Found] = []
 
     def visit(self, node: ast.AST, prefix: str, scope: Scope | None, top: bool = True) -> None:
-        if isinstance(node, ast.ClassDef):
-            self._enter(node, prefix + node.name, scope, top)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, scopes.DEFINITIONS):
             self._enter(node, prefix + node.name, scope, top)
         elif isinstance(node, ast.Lambda):
             self._enter(node, f"{prefix}<lambda>", scope, False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import struct
-from collections.abc import Sequence
 from typing import Final
 
 from .context import Context
@@ -48,23 +47,30 @@ def _is_type_checking(node: ast.AST) -> bool:
     return name == "TYPE_CHECKING"
 
 
-def normal_form(nodes: Sequence[ast.AST], context: Context, variant: int = 0) -> bytes:
-    """Canonical bytes of ``nodes``; ``variant`` adds :data:`DOCS`, :data:`ANNOTATIONS` or both."""
-    writer = _Writer(context, bool(variant & DOCS), bool(variant & ANNOTATIONS))
-    for node in nodes:
-        writer.node(node)
-    return b"".join(writer.out)
+def normal_forms(node: ast.AST, context: Context) -> list[bytes]:
+    """Canonical bytes of ``node``: plain, with docstrings, with annotations, with both."""
+    writer = _Writer(context)
+    forms = [writer.form(node)]
+    for variant in (DOCS, ANNOTATIONS, DOCS | ANNOTATIONS):
+        matters = variant & writer.dropped
+        forms.append(forms[matters] if matters < variant else _Writer(context, variant).form(node))
+    return forms
 
 
 class _Writer:
     """Writes nodes as ``(Type field value ...)`` with length-prefixed text, so that no two trees share bytes."""
 
-    def __init__(self, context: Context, docs: bool, annotations: bool) -> None:
+    def __init__(self, context: Context, variant: int = 0) -> None:
         self.out: list[bytes] = []
+        self.dropped = 0
         self._context = context
-        self._docs = docs
-        self._annotations = annotations
+        self._docs = bool(variant & DOCS)
+        self._annotations = bool(variant & ANNOTATIONS)
         self._scope: type[ast.AST] = ast.Module
+
+    def form(self, node: ast.AST) -> bytes:
+        self.node(node)
+        return b"".join(self.out)
 
     def node(self, node: ast.AST) -> None:
         if isinstance(node, _FUNCTIONS):
@@ -100,23 +106,22 @@ class _Writer:
         self.out.append(b")")
 
     def _block(self, block: list[ast.stmt], owner: ast.AST) -> list[ast.stmt]:
-        has_doc = self._docs and isinstance(owner, (*_FUNCTIONS, ast.ClassDef, ast.Module)) and _doc(block)
-        kept = block[1:] if has_doc else block
-        kept = [
-            s
-            for s in kept
-            if not isinstance(s, ast.Pass) and not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
-        ]
-        return block[:1] + kept if has_doc else kept
+        has_doc = isinstance(owner, (*_FUNCTIONS, ast.ClassDef, ast.Module)) and _doc(block)
+        if has_doc and not self._docs:
+            self.dropped |= DOCS
+        doc = block[:1] if has_doc and self._docs else []
+        return doc + [statement for statement in block[len(doc) :] if not _does_nothing(statement)]
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         instead: dict[str, object] = {"decorator_list": self._context.foreign_decorators(node)}
         if not (self._annotations or self._context.keeps_annotations(node)):
+            self.dropped |= ANNOTATIONS
             instead["returns"] = None
             instead["args"] = _bare(node.args)
         self._scoped(node, instead)
 
     def _variable(self, node: ast.AnnAssign) -> None:
+        self.dropped |= ANNOTATIONS
         if node.value is None:
             self.out.append(b"(declared ")
             self.node(node.target)
@@ -147,6 +152,11 @@ class _Writer:
             self.out.append(b"]")
         else:
             self.out.append(_plain(value))
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    is_constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return is_constant or isinstance(statement, ast.Pass)
 
 
 def _doc(block: list[ast.stmt]) -> bool:

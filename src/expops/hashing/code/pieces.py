@@ -9,7 +9,7 @@ from ..digest import digest_bytes
 from .context import Context
 from .facts import Code
 from .names import References
-from .normalise import normal_form
+from .normalise import normal_forms
 from .scopes import Scope
 
 
@@ -17,7 +17,7 @@ def code_of(node: ast.AST, context: Context, doc: str = "", outer: Scope | None 
     """Digests and references of one piece of code; ``doc`` is the docstring of its module."""
     references = References(context, outer)
     references.visit(node)
-    forms = [normal_form([node], context, variant) for variant in range(4)]
+    forms = normal_forms(node, context)
     digests = [digest_bytes(form) for form in forms]
     if doc and "f:docs" in references.used:
         digests = [digest_of([digest, doc]) for digest in digests]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ..canonical import encode
-from ..digest import digest_bytes
-from .closures import Closures
+from ..canonical import digest_of
+from .captured import Captured
+from .closure import Closures
 from .facts import FileFacts, function_facts
 from .files import Files
 from .finder import Finder
@@ -19,7 +19,6 @@ from .model import CodeFingerprint, FunctionFacts, Memo
 
 # Part of every fingerprint: raise it when the same code gets another digest on purpose.
 _SCHEME = 1
-_VARIANTS = {"docs": 1, "annotations": 2}
 
 
 class ProjectCode:
@@ -35,8 +34,9 @@ class ProjectCode:
         self._graph = Graph(self._files, self._finder, Libraries(memo))
         self._judge = Judge(self._graph)
         self._known: dict[tuple[str, str], CodeFingerprint] = {}
-        self._lines: dict[tuple[str, str], bytes] = {}
-        self._live = Live(self._files, self._finder, self._graph, self._of_nodes)
+        self._relatives: dict[str, str] = {}
+        self._closures = Closures(self._graph)
+        self._live = Live(self._files, self._finder, self._graph, self._of_node)
 
     def functions(self, path: str) -> dict[str, FunctionFacts]:
         """Top-level functions of a project file, by name.
@@ -58,7 +58,8 @@ class ProjectCode:
             if name not in self._files.facts(relative).symbols:
                 raise KeyError(qualname)
             node = self._graph.symbol(relative, name)
-            self._known[key] = self._of_nodes(f"{relative}::{qualname}", [node] if node else [])
+            assert node is not None  # the file has that symbol
+            self._known[key] = self._of_node(f"{relative}::{qualname}", node)
         return self._known[key]
 
     def of_object(self, obj: object) -> CodeFingerprint | None:
@@ -73,63 +74,26 @@ class ProjectCode:
 
         Functions whose source is known count as code and are left out.
         """
-        return Closures(self._live).of(function)
+        return Captured(self._live).of(function)
 
     def _relative(self, path: str) -> str:
-        absolute = path if os.path.isabs(path) else self._finder.absolute(path)
-        return self._finder.relative(absolute) or path
+        if path not in self._relatives:
+            absolute = path if os.path.isabs(path) else self._finder.absolute(path)
+            self._relatives[path] = self._finder.relative(absolute) or path
+        return self._relatives[path]
 
     def _facts(self, path: str) -> FileFacts:
         return self._files.facts(self._relative(path))
 
-    def _of_nodes(self, identity: str, start: list[Node]) -> CodeFingerprint:
-        """Fingerprint of everything that ``start`` leads to; ``identity`` names it."""
-        reached = _reach(start)
-        variant = sum(_VARIANTS[node.flag] for node in reached if node.flag in _VARIANTS)
-        if variant & _VARIANTS["annotations"]:
-            reached = _reach(start, hints=True)
-        if any(node.flag == "source" for node in reached):
-            texts = {node.file for node in reached if node.file.endswith(".py")}
-            reached = _reach([*reached, *(self._graph.source_text(file) for file in texts)])
-        symbols: dict[str, str] = {}
-        libraries: dict[str, str] = {}
-        widened: dict[str, str] = {}
-        for node in reached:
-            if node.digests is not None:
-                symbols[node.identity] = node.digests[variant]
-            elif node.library is not None:
-                libraries[node.library[0]] = node.library[1]
-            elif node.widened is not None:
-                known = widened.get(node.file)
-                widened[node.file] = "; ".join(sorted({node.widened, *(known.split("; ") if known else ())}))
-        symbols = dict(sorted(symbols.items()))
-        files = tuple(sorted({identity.rpartition("::")[0] for identity in symbols} - {""}))
-        digest = self._digest(identity, symbols, libraries, widened)
-        return CodeFingerprint(digest, symbols, dict(sorted(libraries.items())), dict(sorted(widened.items())), files)
-
-    def _digest(
-        self, identity: str, symbols: dict[str, str], libraries: dict[str, str], widened: dict[str, str]
-    ) -> str:
-        lines = self._lines
-        parts = []
-        for item in symbols.items():
-            line = lines.get(item)
-            if line is None:
-                line = lines[item] = encode(item)
-            parts.append(line)
-        return digest_bytes(encode([_SCHEME, identity, len(parts), libraries, widened]) + b"".join(parts))
-
-
-def _reach(start: list[Node], hints: bool = False) -> list[Node]:
-    seen = dict.fromkeys(start)
-    pending = list(seen)
-    while pending:
-        node = pending.pop()
-        if node.flag == "hints" and not hints:
-            continue
-        for following in node.following():
-            if following not in seen:
-                seen[following] = None
-                pending.append(following)
-    return list(seen)
-
+    def _of_node(self, identity: str, node: Node) -> CodeFingerprint:
+        """Fingerprint of ``node`` with everything that it leads to; ``identity`` names it."""
+        following = node.following()
+        rest = self._closures.of(following)
+        symbols = rest.symbols
+        own = ""
+        if node.digests is not None:
+            own = node.digests[rest.variant]
+            symbols = {node.identity: own, **symbols}
+        files = rest.files if node.file in rest.files else tuple(sorted({node.file, *rest.files}))
+        digest = digest_of([_SCHEME, identity, own, rest.digest])
+        return CodeFingerprint(digest, symbols, rest.libraries, rest.widened, files)

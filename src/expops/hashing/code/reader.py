@@ -157,14 +157,14 @@ class _File:
             codes[statement] = code_of(statement, self.context, self.doc)
         return codes[statement]
 
-    def _symbol(
-        self, name: str, statements: list[ast.stmt], codes: dict[ast.stmt, Code], literals: set[str]
-    ) -> Symbol:
+    def _symbol(self, name: str, statements: list[ast.stmt], codes: dict[ast.stmt, Code], literals: set[str]) -> Symbol:
         code = joined([self._code(s, codes) for s in statements])
         first = statements[0]
         if len(statements) > 1:
             is_definition = name in self.fresh and isinstance(first, scopes.DEFINITIONS)
-            return Symbol(code, _kind_of_definition(first, self.context) if is_definition else kinds.DATA, (kinds.IMPURE,), None)
+            return Symbol(
+                code, _kind_of_definition(first, self.context) if is_definition else kinds.DATA, (kinds.IMPURE,), None
+            )
         if isinstance(first, scopes.DEFINITIONS):
             return self._callable(code, first, _kind_of_definition(first, self.context))
         if isinstance(first, ast.Assign | ast.AnnAssign) and first.value is not None and _assigned(first) == [name]:

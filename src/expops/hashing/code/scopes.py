@@ -20,7 +20,8 @@ class Scope:
     def __init__(self, node: ast.AST, parent: Scope | None) -> None:
         self.node = node
         self.parent = parent
-        self.private = node.name if isinstance(node, ast.ClassDef) else parent.private if parent else ""
+        around = parent.private if parent else ""
+        self.private: str = node.name if isinstance(node, ast.ClassDef) else around
         self.bound: set[str] = set()
         self.globals: set[str] = set()
         self.nonlocals: set[str] = set()
@@ -136,5 +137,5 @@ def evaluated_outside(node: ast.AST) -> list[ast.AST]:
         return [*node.decorator_list, *node.bases, *node.keywords]
     if not isinstance(node, FUNCTIONS):
         return []
-    defaults = [*node.args.defaults, *(default for default in node.args.kw_defaults if default)]
+    defaults: list[ast.AST] = [*node.args.defaults, *(default for default in node.args.kw_defaults if default)]
     return defaults if isinstance(node, ast.Lambda) else [*node.decorator_list, *defaults]

@@ -8,9 +8,9 @@ from types import FunctionType, MethodType
 
 def layers(obj: object) -> list[object]:
     """``obj`` and what it wraps, outermost first: ``__wrapped__``, partials, bound and static methods."""
-    found: list[object] = []
-    seen: set[int] = set()
-    current: object = obj
+    found = [obj]
+    seen = {id(obj)}
+    current = _inner(obj)
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         found.append(current)

@@ -48,7 +48,9 @@ def _chunked(value: Any, context: Context) -> Node:
 
 
 def _array(value: Any, context: Context) -> Node:
-    """An array: type, length, which elements are valid, and the valid ones."""
+    """An array: type, length, which elements are valid, and the valid ones; element by element for rare types."""
+    if not any(is_kind(value.type) for is_kind in _COMPACT):
+        return node("arrow values", [value.type, value.to_pylist()], ["", ""])
     if value.null_count == 0:
         return node("arrow array", [value.type, len(value), None, _content(value, context)], ["", "", "", ""])
     valid = digest_bytes(_bits(value.is_valid()))
@@ -68,10 +70,31 @@ def _fixed(value: Any, width: int) -> memoryview | bytes:
     return memoryview(buffer)[value.offset * width : (value.offset + len(value)) * width]
 
 
+def _is_extension(kind: Any) -> bool:
+    return isinstance(kind, pa.ExtensionType)
+
+
+# Types whose nulls can be left out, and whose elements lie in a row in memory.
+_COMPACT: Final = (
+    kinds.is_primitive,
+    kinds.is_string,
+    kinds.is_binary,
+    kinds.is_large_string,
+    kinds.is_large_binary,
+    kinds.is_fixed_size_binary,
+    kinds.is_decimal,
+    kinds.is_list,
+    kinds.is_large_list,
+    kinds.is_struct,
+    kinds.is_dictionary,
+    _is_extension,
+)
+
+
 def _content(value: Any, context: Context) -> object:
     """What stands for the elements of an array without nulls."""
     kind = value.type
-    if isinstance(kind, pa.ExtensionType):
+    if _is_extension(kind):
         return value.storage
     if kinds.is_boolean(kind):
         return digest_bytes(_bits(value))
@@ -85,9 +108,7 @@ def _content(value: Any, context: Context) -> object:
         return node("arrow lists", [value.value_lengths(), value.flatten()])
     if kinds.is_struct(kind):
         return node("arrow structs", list(value.flatten()))
-    if kinds.is_dictionary(kind):
-        return node("arrow dictionary", [value.indices, value.dictionary])
-    return value.to_pylist()
+    return node("arrow dictionary", [value.indices, value.dictionary])
 
 
 def _variable(value: Any, kind: Any, context: Context) -> Node | None:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Final
 
 from .atoms import ATOMS, PACK_FROM, packed
-from .node import Context, Node, Rule, module_of
+from .node import Context, Node, Rule, module_of, paired
 from .objects import reduced
 from .standard import RULES as STANDARD
 
@@ -102,12 +102,11 @@ def expand(value: object, context: Context) -> Node | bytes:
 
 def label(value: object, parts: Node, index: int) -> str:
     """How child ``index`` of ``value`` is reached, as text to append to the path of ``value``."""
-    if parts.labels is not None:
-        return parts.labels[index]
-    if isinstance(value, list | tuple) and not isinstance(value, Node):
-        return f"[{index}]"
+    labels = parts.labels
+    if labels is not None:
+        return labels(index) if callable(labels) else labels[index]
     if isinstance(value, dict):
-        key = repr(parts.children[index - index % 2])
-        short = key if len(key) <= 60 else key[:57] + "..."
-        return f"[{short}]" if index % 2 else f" key {short}"
-    return "{...}" if isinstance(value, set | frozenset) else ""
+        return paired(parts.children, index)
+    if isinstance(value, set | frozenset):
+        return "{...}"
+    return f"[{index}]" if isinstance(value, list | tuple) and not isinstance(value, Node) else ""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from .node import Context, Node, Rule, attributes, node
+from .node import Context, Node, Rule, attributes, node, shown
 from .objects import reduced
 
 
@@ -20,10 +20,13 @@ def _extras(value: Any) -> Node:
 def _frame(value: Any, context: Context) -> Node:
     """A frame, column by column: whether columns share a block of memory does not count."""
     columns = list(value._iter_column_arrays())  # noqa: SLF001  the public ways build a Series for each column
-    names = [f"[{name!r}]" for name in value.columns]
     head = [type(value), value.columns, value.index, value.attrs, value.flags.allows_duplicate_labels, _extras(value)]
     labels = ["", ".columns", ".index", ".attrs", "", ""]
-    return node("frame", [*head, *columns], [*labels, *names])
+
+    def label(index: int) -> str:
+        return labels[index] if index < len(labels) else f"[{shown(value.columns[index - len(labels)])}]"
+
+    return node("frame", [*head, *columns], label)
 
 
 def _series(value: Any, context: Context) -> Node:

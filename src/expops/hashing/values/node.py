@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from .buffers import BufferDigests
 
 CodeOf: TypeAlias = Callable[[object], str | None]
+Labels: TypeAlias = Sequence[str] | Callable[[int], str] | None
 
 
 class Node(NamedTuple):
     """A value taken apart: a tag that names its kind and counts its children, and the children.
 
-    ``labels`` say how each child is reached from the value, for messages; ``None`` when its type tells.
+    ``labels`` say how each child is reached from the value, for messages: one by one, or by its index (so that
+    they cost nothing where no message is needed), or ``None`` when the value's type tells.
     """
 
     tag: bytes
     children: Sequence[object]
     ordered: bool = True
-    labels: Sequence[str] | None = None
+    labels: Labels = None
 
 
 class Context(NamedTuple):
@@ -36,7 +39,7 @@ class Refused(Exception):
 Rule: TypeAlias = Callable[..., Node | bytes]
 
 
-def node(kind: str, children: Sequence[object], labels: Sequence[str] | None = None) -> Node:
+def node(kind: str, children: Sequence[object], labels: Labels = None) -> Node:
     """An ordered node of ``kind``, a short word that no other rule uses."""
     return Node(b"(%b %d:" % (kind.encode(), len(children)), children, True, labels)
 
@@ -52,11 +55,30 @@ def unordered(kind: str, children: Sequence[object]) -> Node:
     return Node(b"(%b %d:" % (kind.encode(), len(children)), children, False)
 
 
+def shown(key: object) -> str:
+    """``key`` as a message shows it; some have no ``repr``, among them integers of thousands of digits."""
+    try:
+        text = repr(key)
+    except Exception:  # noqa: BLE001  anyone's __repr__ may raise anything, and a message is not worth failing for
+        return "..."
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def paired(children: Sequence[object], index: int) -> str:
+    """How child ``index`` of a mapping is reached, whose children are keys and values in turn."""
+    key = shown(children[index - index % 2])
+    return f"[{key}]" if index % 2 else f" key {key}"
+
+
 def attributes(state: Mapping[str, object]) -> Node:
     """Named values, by name: the order in which attributes were assigned is no part of an object's value."""
     children: list[object] = []
-    labels: list[str] = []
     for name in sorted(state):
         children += (name, state[name])
-        labels += ("", f".{name}")
-    return node("attributes", children, labels)
+    return node("attributes", children, lambda index: f".{children[index - 1]}" if index % 2 else "")
+
+
+def items(pairs: Iterable[tuple[object, object]]) -> Node:
+    """Keys and values in their order, of a mapping that may be no exact dict."""
+    children = list(chain.from_iterable(pairs))
+    return node("items", children, lambda index: paired(children, index))

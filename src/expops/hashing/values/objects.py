@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copyreg
 import itertools
-from collections.abc import Iterable
 from typing import Any, Final
 
-from .node import Context, Node, Refused, attributes, node
+from .node import Context, Node, Refused, attributes, items, node
 from .refusals import describe, is_live_iterator
 
 _NOTHING: Final = frozenset[str]()
@@ -41,16 +40,12 @@ def _state(state: object, without: frozenset[str]) -> object:
     return state
 
 
-def _listed(items: Iterable[object] | None) -> list[object] | None:
-    return None if items is None else list(items)
-
-
 def reduced(value: object, context: Context, without: frozenset[str] = _NOTHING) -> Node:
     """The node of any object that pickle can take apart, less the attributes in ``without``."""
     parts = _reduce(value)
     if isinstance(parts, str):
         return node("global", [type(value), getattr(value, "__module__", None), parts])
-    function, arguments, state, items, pairs, setter = itertools.islice(itertools.chain(parts, [None] * 4), 6)
+    function, arguments, state, listed, pairs, setter = itertools.islice(itertools.chain(parts, [None] * 4), 6)
     made: list[object]
     if function is _new_object:
         made = [arguments[0], tuple(arguments[1:]), None]
@@ -58,16 +53,6 @@ def reduced(value: object, context: Context, without: frozenset[str] = _NOTHING)
         made = [arguments[0], tuple(arguments[1]), arguments[2]]
     else:
         made = [type(value), function, tuple(arguments)]
-    listed = _listed(items)
-    paired = None if pairs is None else dict_of(pairs)
-    return node("object", [*made, _state(state, without), listed, paired, setter], [""] * 7)
-
-
-def dict_of(pairs: Iterable[tuple[object, object]]) -> Node:
-    """Pairs of keys and values in their order, from a mapping that may be no exact dict."""
-    children: list[object] = []
-    labels: list[str] = []
-    for key, part in pairs:
-        children += (key, part)
-        labels += (f" key {key!r:.60}", f"[{key!r:.60}]")
-    return node("items", children, labels)
+    elements = None if listed is None else list(listed)
+    entries = None if pairs is None else items(pairs)
+    return node("object", [*made, _state(state, without), elements, entries, setter], [""] * 7)

@@ -18,7 +18,7 @@ def _parts(value: Any) -> list[Any]:
         return [value.indices(), value.values()]
     if value.layout is torch.sparse_csr:
         return [value.crow_indices(), value.col_indices(), value.values()]
-    raise Refused(f"a tensor of layout {value.layout} has no identity; pass a dense one instead")
+    raise Refused(f"a tensor of layout {value.layout} has no identity; keep a dense one instead")
 
 
 def _tensor(value: Any, context: Context) -> Node:
@@ -29,7 +29,10 @@ def _tensor(value: Any, context: Context) -> Node:
 
 
 def _elements(value: Any, context: Context) -> tuple[str, tuple[int, ...], str]:
-    dense = value.resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
+    try:
+        dense = value.resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
+    except RuntimeError as error:
+        raise Refused(f"this tensor has no identity ({error}); keep one that holds its elements") from error
     data = memoryview(dense.view(torch.uint8).numpy()) if dense.numel() else memoryview(b"")
     return (str(value.dtype), tuple(value.shape), context.digests.of(data))
 

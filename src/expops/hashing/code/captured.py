@@ -9,7 +9,7 @@ from .live import Live
 from .unwrap import layers, underlying
 
 
-class Closures:
+class Captured:
     """Collects the values of free variables; functions whose source is known count as code instead."""
 
     def __init__(self, live: Live) -> None:

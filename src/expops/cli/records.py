@@ -1,0 +1,114 @@
+"""What the cache and the ledger remember of runs, actions and results."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from ..cache.explain import Described, why, why_discovered
+from ..cache.keys import ActionKey
+from ..cache.manifest import Manifest, unpack
+from ..errors import CorruptData, UnknownName
+from ..hashing.code import CodeFingerprint
+from ..kv.base import KVStore
+from ..runs.ledger import Ledger
+from ..runs.model import ActionRecord, RunRecord
+
+_BEFORE = re.compile(r"(last|latest)~(\d{1,6})")
+
+
+def find_run(ledger: Ledger, name: str) -> RunRecord:
+    """The run of that id, of a unique beginning of one, ``last``, or ``last~2``: two before the last.
+
+    Raises :class:`UnknownName`.
+    """
+    match = _BEFORE.fullmatch(name)
+    if match is None:
+        return ledger.find(name)
+    runs = ledger.runs()
+    back = int(match[2])
+    if back >= len(runs):
+        raise UnknownName(f"there is no run '{name}': the ledger has {len(runs)} in all; `expops runs` lists them")
+    return runs[-1 - back]
+
+
+def status_of(run: RunRecord) -> str:
+    """The run's status; ``killed`` if its process on this machine is gone without having said how it ended."""
+    if run.status != "running":
+        return run.status
+    import socket  # only where a run was left open
+
+    if run.host != socket.gethostname():
+        return run.status
+    try:
+        os.kill(run.pid, 0)
+    except ProcessLookupError:
+        return "killed"
+    except PermissionError:
+        return run.status  # somebody else's, and alive
+    return run.status
+
+
+class Remembered(NamedTuple):
+    """What an action was known by, and what it gave; ``None`` for what the cache has not got any more."""
+
+    described: Described | None
+    manifest: Manifest | None
+
+
+def remembered(kv: KVStore, actions: Iterable[ActionRecord]) -> dict[str, Remembered]:
+    """By path, what the cache remembers of ``actions``, in two look-ups."""
+    wanted = list(actions)
+    names = ["key/" + item.action for item in wanted if item.action]
+    names += ["result/" + item.result for item in wanted if item.result]
+    raw = kv.get_many(names)
+    keys = {name: json_list(value) for name, value in raw.items() if name.startswith("key/")}
+    codes = kv.get_many({"code/" + parts[2] for parts in keys.values()})
+    return {
+        item.path: Remembered(
+            _described(keys.get("key/" + item.action), codes),
+            manifest_in(raw.get("result/" + item.result), item.action),
+        )
+        for item in wanted
+    }
+
+
+def _described(parts: list[Any] | None, codes: dict[str, bytes]) -> Described | None:
+    if parts is None:
+        return None
+    kind, name, code, inputs, parameters, closure, labels, values = parts
+    raw = codes.get("code/" + code)
+    symbols, libraries, widened = json_list(raw) if raw is not None else ({}, {}, {})
+    fingerprint = CodeFingerprint(code, symbols, libraries, widened, ())
+    return Described(ActionKey(kind, name, code, inputs, parameters, closure), fingerprint, labels, values)
+
+
+def manifest_in(raw: bytes | None, action: str) -> Manifest | None:
+    """The manifest in a record, if there is a sound one and it is that action's."""
+    if raw is None:
+        return None
+    try:
+        manifest = unpack(raw)
+    except CorruptData:
+        return None
+    return manifest if not action or manifest.action == action else None
+
+
+def causes(kv: KVStore, before: Remembered, now: Remembered) -> list[str]:
+    """In words, why two actions of one path are not the same; empty if nothing is known to differ."""
+    if before.described is not None and now.described is not None:
+        old = before.described.key.digest()
+        if old != now.described.key.digest():
+            return why(now.described, old, lambda name: kv.get_many([name]).get(name))
+    if before.manifest is not None and now.manifest is not None:
+        return why_discovered(before.manifest.discovered, now.manifest.discovered)
+    return []
+
+
+def json_list(raw: bytes) -> list[Any]:
+    """A record of the cache that is a list."""
+    parts: list[Any] = json.loads(raw)
+    return parts

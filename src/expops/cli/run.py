@@ -1,0 +1,150 @@
+"""``expops run``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from .. import wiring
+from ..engine.run import Runner, RunResult
+from . import opening
+from .parsing import Parser, add_json, add_project, add_variation, count, one_of
+from .watchers import PlainWatcher
+
+if TYPE_CHECKING:
+    from ..engine.run import Options
+
+_EXAMPLES = """\
+  expops run                                # the project around the current folder
+  expops run my-project --jobs 4            # another folder, four worker processes
+  expops run --set train.lr=0.2 --seed 7    # vary a parameter and the seed
+  expops run --only evaluate --force train  # train anew, and stop at evaluate
+  expops run --jobs 0                       # in this very process, where breakpoint() works
+  expops run --json > run.json              # results for a program
+"""
+_EXIT = {"done": 0, "failed": 1, "interrupted": 130}
+_TWICE = 1.0  # seconds in which another signal is the same one, sent to the group as well
+
+
+def parser() -> Parser:
+    """Arguments and help."""
+    made = Parser(
+        "run",
+        "[PROJECT] [options]",
+        "Run a project. What has not changed comes from the cache; the rest executes, in parallel where it can.\n"
+        "Exit code: 0 done, 1 a process failed, 2 bad usage or configuration, 130 interrupted.",
+        _EXAMPLES,
+    )
+    add_project(made, positional=True)
+    made.add_argument(
+        "-j", "--jobs", metavar="N", type=count, help="worker processes (default: one a core); 0: none, for debuggers"
+    )
+    add_variation(made)
+    made.add_argument(
+        "--cache",
+        metavar="MODE",
+        type=one_of(*wiring.MODES),
+        default="readwrite",
+        help="readwrite (default), read: keep nothing, write: take nothing, off: neither",
+    )
+    made.add_argument("--local", action="store_true", help="run on this machine (the default)")
+    made.add_argument("-q", "--quiet", action="store_true", help="print warnings and failures only")
+    add_json(made)
+    return made
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Run the project."""
+    _stop_on_sigterm()
+    with opening.project(args, mode=args.cache) as loaded:
+        options = wiring.run_options(
+            loaded,
+            jobs=args.jobs,
+            forced=args.force,
+            targets=args.only,
+            settings=args.settings,
+            command=["expops", *args.argv],
+        )
+        watcher = _watcher(args, loaded, options)
+        if args.json:
+            result = _run_for_program(loaded, options, watcher)
+        else:
+            result = _run(loaded, options, watcher)
+            _summarise(args, result, watcher)
+    return _EXIT.get(result.run.status, 1)
+
+
+def _run(loaded: wiring.Loaded, options: Options, watcher: PlainWatcher) -> RunResult:
+    try:
+        result = Runner(loaded.project, options, watcher).run()
+        for path in _unmatched(options, result):
+            watcher.warned(f"--force {path}: no step of that name was called")
+        return result
+    finally:
+        watcher.close()
+
+
+def _unmatched(options: Options, result: RunResult) -> list[str]:
+    if not options.forced:
+        return []
+    from .report import unmatched  # not needed by a run in which nothing is forced
+
+    return unmatched(sorted(options.forced), result.actions)
+
+
+def _run_for_program(loaded: wiring.Loaded, options: Options, watcher: PlainWatcher) -> RunResult:
+    from .documents import run_document, stdout_on_stderr, write_json  # not for people
+    from .report import print_failures
+    from .text import Printer
+
+    with stdout_on_stderr():
+        result = _run(loaded, options, watcher)
+        print_failures(result.actions, Printer(sys.stderr))
+    write_json(run_document(result.run, result.run.status, result.actions, result.metrics), sys.stdout)
+    return result
+
+
+def _summarise(args: argparse.Namespace, result: RunResult, watcher: PlainWatcher) -> None:
+    from .report import print_failures, print_summary
+    from .text import Printer
+
+    out, err = Printer(sys.stdout), Printer(sys.stderr)
+    if not args.quiet:
+        print_summary(result, watcher.warnings, out)
+    sys.stdout.flush()
+    print_failures(result.actions, err)
+
+
+def _watcher(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) -> PlainWatcher:
+    if args.json:
+        return PlainWatcher(sys.stderr, sys.stderr, progress=False)
+    if args.quiet:
+        return PlainWatcher(sys.stdout, sys.stderr, progress=False, output=False)
+    if options.jobs > 0 and sys.stdout.isatty():
+        from .live import LiveWatcher, can_draw  # only where somebody looks on
+
+        if can_draw():
+            return LiveWatcher(sys.stdout, sys.stderr, loaded.project.graph)
+    return PlainWatcher(sys.stdout, sys.stderr)
+
+
+def _stop_on_sigterm() -> None:
+    """SIGTERM ends a run as Ctrl-C does. A signal that comes twice at once, to us and to our group, counts once."""
+    import signal
+
+    last = 0.0
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > _TWICE:
+            last = now
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Whoever started us with a signal ignored wants it so: nohup, a shell's background job.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)

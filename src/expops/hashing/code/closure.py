@@ -1,0 +1,86 @@
+"""What a set of nodes leads to, summed up; shared by all roots that lead to the same nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from ..canonical import digest_of
+from .graph import Graph, Node
+
+_VARIANTS: Final = {"docs": 1, "annotations": 2}
+_HINTS: Final = 2
+
+
+class Closure(NamedTuple):
+    """Everything reached. ``variant`` says which of four digests of code counts."""
+
+    digest: str
+    variant: int
+    symbols: dict[str, str]
+    libraries: dict[str, str]
+    widened: dict[str, str]
+    files: tuple[str, ...]
+
+
+class Closures:
+    """Sums up; each node is traversed from once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._reached: dict[tuple[Node, bool], frozenset[Node]] = {}
+        self._known: dict[tuple[Node, ...], Closure] = {}
+
+    def of(self, start: list[Node]) -> Closure:
+        """The closure of ``start``, itself included."""
+        key = tuple(start)
+        if key not in self._known:
+            self._known[key] = self._sum(start)
+        return self._known[key]
+
+    def _sum(self, start: list[Node]) -> Closure:
+        reached = self._reach_all(start, False)
+        variant = sum({flag: _VARIANTS[flag] for node in reached if (flag := node.flag) in _VARIANTS}.values())
+        if variant & _HINTS:
+            reached = self._reach_all(start, True)
+        if any(node.flag == "source" for node in reached):
+            sources = {node.file for node in reached if node.file.endswith(".py")}
+            reached |= {self._graph.source_text(file) for file in sources}
+        symbols: dict[str, str] = {}
+        libraries: dict[str, str] = {}
+        reasons: dict[str, set[str]] = {}
+        for node in reached:
+            if node.digests is not None:
+                symbols[node.identity] = node.digests[variant]
+            elif node.library is not None:
+                libraries[node.library[0]] = node.library[1]
+            elif node.widened is not None:
+                reasons.setdefault(node.file, set()).add(node.widened)
+        symbols = dict(sorted(symbols.items()))
+        libraries = dict(sorted(libraries.items()))
+        widened = {file: "; ".join(sorted(reasons[file])) for file in sorted(reasons)}
+        files = tuple(sorted({identity.rpartition("::")[0] for identity in symbols}))
+        return Closure(digest_of([symbols, libraries, widened]), variant, symbols, libraries, widened, files)
+
+    def _reach_all(self, start: Iterable[Node], hints: bool) -> set[Node]:
+        reached: set[Node] = set()
+        for node in start:
+            reached |= self._reach(node, hints)
+        return reached
+
+    def _reach(self, start: Node, hints: bool) -> frozenset[Node]:
+        known = self._reached.get((start, hints))
+        if known is not None:
+            return known
+        seen = {start}
+        pending = [start]
+        while pending:
+            node = pending.pop()
+            if node.flag == "hints" and not hints:
+                continue
+            for following in node.following():
+                if following not in seen:
+                    seen.add(following)
+                    pending.append(following)
+        self._reached[start, hints] = frozenset(seen)
+        return self._reached[start, hints]
