@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import warnings
+from _thread import get_ident
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -77,6 +78,7 @@ class Cache:
         self._memo = memo
         self._session = session
         self._calls = StepCalls(session, Frame("", SeedPath(seed, ""), Observed()))
+        self._owner = (get_ident(), os.getpid())
         session.cache.prefetch_below("")
         install()
         # What is pending at exit is journaled, so this is tidiness and not durability.
@@ -99,14 +101,11 @@ class Cache:
         self.flush()
 
     def call(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
-        """Serve one call of ``step``."""
-        if context.current() is self._calls:
-            return self._calls.call_step(step, args, kwargs)
-        context.enter(self._calls)
-        try:
-            return self._calls.call_step(step, args, kwargs)
-        finally:
-            context.leave(self._calls)
+        """Serve one call of ``step``; in another thread or a forked child than the cache's own, just run it."""
+        if (get_ident(), os.getpid()) != self._owner:
+            # Random state belongs to the process as a whole, so no two actions can share it at once.
+            return step.__wrapped__(*args, **kwargs)
+        return self._calls.call_step(step, args, kwargs)
 
     def flush(self) -> None:
         """Write down what is pending; results themselves are kept at once."""

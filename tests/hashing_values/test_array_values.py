@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import value_strategies as vs
 from hypothesis import assume, given
 
+import value_strategies as vs
 from expops.hashing.digest import digest_bytes
 from expops.hashing.values import BufferDigests, fingerprint
 

@@ -103,8 +103,13 @@ def test_methods_and_partials_count_by_function_and_arguments() -> None:
         def down(self) -> int:
             return -self.by
 
-    values = [Scaler(1).up, Scaler(2).up, Scaler(1).down, Scaler.up, functools.partial(max, 1), functools.partial(max, 2)]
-    values += [functools.partial(max, key=1), functools.partial(min, 1)]
+    values = [Scaler(1).up, Scaler(2).up, Scaler(1).down, Scaler.up]
+    values += [
+        functools.partial(max, 1),
+        functools.partial(max, 2),
+        functools.partial(max, key=1),
+        functools.partial(min, 1),
+    ]
     assert len({fingerprint(value) for value in values}) == len(values)
     assert fingerprint(Scaler(1).up) == fingerprint(Scaler(1).up)
 

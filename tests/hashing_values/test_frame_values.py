@@ -11,13 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
-import value_strategies as vs
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
+import value_strategies as vs
 from expops.hashing.values import fingerprint
 
 
@@ -39,7 +39,8 @@ def test_a_frame_in_one_block_equals_one_in_many() -> None:
     one = pd.DataFrame(table, columns=list("abc"))
     many = pd.DataFrame({name: table[:, index].copy() for index, name in enumerate("abc")})
     many.columns = one.columns
-    assert fingerprint(one) == fingerprint(many) == fingerprint(pd.DataFrame(np.asfortranarray(table), columns=list("abc")))
+    transposed = pd.DataFrame(np.asfortranarray(table), columns=list("abc"))
+    assert fingerprint(one) == fingerprint(many) == fingerprint(transposed)
 
 
 BASE: dict[str, Any] = {"a": [1, 2], "b": ["x", None], "c": [0.5, float("nan")]}
@@ -124,7 +125,13 @@ def with_attrs() -> pd.DataFrame:
             pd.arrays.SparseArray([0, 1]),
             pd.arrays.SparseArray([0, 1], fill_value=1),
         ],
-        [pd.Timestamp("2020"), pd.Timestamp("2020", tz="UTC"), pd.Timedelta(1), pd.Period("2020"), pd.Period("2020", "M")],
+        [
+            pd.Timestamp("2020"),
+            pd.Timestamp("2020", tz="UTC"),
+            pd.Timedelta(1),
+            pd.Period("2020"),
+            pd.Period("2020", "M"),
+        ],
         [pd.NaT, pd.NA, None, float("nan"), np.datetime64("NaT"), pd.Interval(0, 1), pd.Interval(0, 1, closed="left")],
     ],
     ids=lambda group: type(group[0]).__name__,
@@ -189,7 +196,15 @@ ITEMS: list[tuple[Any, list[Any]]] = [
     (pa.decimal128(5, 2), [decimal.Decimal("1.25"), None, decimal.Decimal("3.00"), decimal.Decimal("4.00")]),
     (pa.list_(pa.int64()), [[1, None], None, [], [4]]),
     (pa.list_(pa.int64(), 2), [[1, 2], None, [3, 4], [5, None]]),
-    (pa.struct({"x": pa.int8(), "y": pa.string()}), [{"x": 1, "y": None}, None, {"x": 3, "y": "c"}, {"x": 4, "y": "d"}]),
+    (
+        pa.struct({"x": pa.int8(), "y": pa.string()}),
+        [
+            {"x": 1, "y": None},
+            None,
+            {"x": 3, "y": "c"},
+            {"x": 4, "y": ""},
+        ],
+    ),
     (pa.map_(pa.string(), pa.int64()), [[("a", 1)], None, [], [("b", None)]]),
     (pa.dictionary(pa.int8(), pa.string()), ["a", None, "a", "b"]),
     (pa.null(), [None, None, None, None]),
@@ -259,7 +274,7 @@ def test_estimators_count_by_parameters_and_what_they_learnt() -> None:
 
 def test_the_address_that_a_vectorizer_keeps_does_not_count() -> None:
     def vectorizer() -> CountVectorizer:
-        made = CountVectorizer(stop_words=list("the a".split()))
+        made = CountVectorizer(stop_words=["the", "a"])
         made.fit_transform(["the cat", "a dog"])
         return made
 

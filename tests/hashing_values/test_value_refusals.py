@@ -93,7 +93,7 @@ def test_connections_and_sockets_are_refused() -> None:
 
 def test_a_coroutine_is_refused() -> None:
     running = coroutine()
-    with pytest.raises(CannotFingerprint, match="^value: a coroutine has no identity; "):
+    with pytest.raises(CannotFingerprint, match=r"^value: a coroutine has no identity; "):
         fingerprint(running)
     running.close()
 

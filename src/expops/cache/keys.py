@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ..hashing.canonical import digest_of
@@ -29,9 +30,14 @@ class ActionKey(NamedTuple):
 
     def digest(self) -> str:
         """The address of this action."""
-        return digest_of(
-            ["action", FORMAT, self.kind, self.name, self.code, self.inputs, self.parameters, self.closure]
-        )
+        identity = _identity(self.kind, self.name, self.code)
+        return digest_of([identity, self.inputs, self.parameters, self.closure])
+
+
+@lru_cache(maxsize=4096)
+def _identity(kind: str, name: str, code: str) -> str:
+    # The same for all calls of one function, so worked out once.
+    return digest_of(["action", FORMAT, kind, name, code])
 
 
 def result_digest(action: str, discovered: Mapping[str, Mapping[str, str]]) -> str:

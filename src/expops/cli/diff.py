@@ -74,7 +74,11 @@ def execute(args: argparse.Namespace) -> int:
 def _changes(kv: KVStore, before: dict[str, ActionRecord], after: dict[str, ActionRecord]) -> list[Change]:
     """All actions whose outputs, outcome or reason differ, in the order of the later run."""
     paths = [*after, *(path for path in before if path not in after)]
-    different = [path for path in paths if _facts(before.get(path)) != _facts(after.get(path))]
+    different = [
+        path
+        for path in paths
+        if _facts(before.get(path)) != _facts(after.get(path)) and not _folded(path, before, after)
+    ]
     olds = remembered(kv, [before[path] for path in different if path in before])
     news = remembered(kv, [after[path] for path in different if path in after])
     return [
@@ -87,6 +91,13 @@ def _changes(kv: KVStore, before: dict[str, ActionRecord], after: dict[str, Acti
         )
         for path in different
     ]
+
+
+def _folded(path: str, before: Mapping[str, ActionRecord], after: Mapping[str, ActionRecord]) -> bool:
+    """Whether a step is missing from one of the runs only because its process came from the cache there."""
+    run = after if path not in after else before
+    process = run.get(path.partition("/")[0])
+    return path not in run and process is not None and process.outcome == "hit"
 
 
 def _facts(action: ActionRecord | None) -> tuple[object, ...]:
@@ -189,9 +200,10 @@ def _print(
         out.table(rows, head=("result", "differs in", "why"))
     _print_metrics(metrics, out)
     out.line()
-    same = "all results are the same" if not different else f"{plural(len(different), 'result')} differ"
-    others = len(changes) - len(different)
-    out.line(same + (f"; {plural(others, 'action')} went another way to the same outputs" if others else ""))
+    if different:
+        out.line(f"{plural(len(different), 'result differs', 'results differ')}")
+    else:
+        out.line("all results are the same")
 
 
 def _what(item: Change) -> str:

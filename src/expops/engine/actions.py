@@ -16,10 +16,11 @@ from ..cache.observe import Observer, watch
 from ..cache.store import LookUp, ResultCache
 from ..cache.values import load_value, store_value
 from ..errors import CannotFingerprint, CannotStore, CorruptData, StorageError
+from ..pipeline import context
 from ..pipeline.decorators import Step
 from ..runs.model import ActionRecord
 from ..seeding.session import SeededAction
-from .describe import Describer, spell_out
+from .describe import Describer, spelled_out
 from .frames import Frame, SeedPath
 from .signatures import mutable
 from .streams import Capture, append
@@ -86,21 +87,24 @@ class StepCalls:
         parent = self.stack[-1]
         path, seeds = parent.nested(name, parent.next_call(name))
         try:
-            described, arguments = self.session.describer.step(step.__wrapped__, args, kwargs)
+            described, arguments, enclosed = self.session.describer.step(step.__wrapped__, args, kwargs)
         except CannotFingerprint as fault:
             self.session.warn(f"step '{path}' runs each time: {fault}")
             return self._execute_unkeyed(step, path, seeds, args, kwargs, str(fault))
         around = Surroundings(self.session.observer.places, self.session.observer.files, seeds.identity)
         look_up = self.session.cache.look_up(path, described.key.digest(), around)
-        call = _Call(step, path, seeds, described, arguments, around, look_up)
-        forced = self._forced(path)
+        forced = bool(self.session.forced) and self._forced(path)
         if look_up.manifest is None or forced:
+            described = spelled_out(described, arguments, enclosed)
+            call = _Call(step, path, seeds, described, arguments, around, look_up)
             return self._execute(call, args, kwargs, ["forced"] if forced else None)
         try:
             value = load_value(look_up.manifest.outputs["return"], self.session.cache.blobs)
             self._take(look_up.manifest)
         except (CorruptData, KeyError) as fault:
             self.session.cache.forget(look_up.result)
+            described = spelled_out(described, arguments, enclosed)
+            call = _Call(step, path, seeds, described, arguments, around, look_up)
             return self._execute(call, args, kwargs, [f"its stored result is damaged: {fault}"])
         self.session.cache.seen(path, look_up)
         self.session.record(hit_record(path, look_up, time.time() - started, started))
@@ -109,8 +113,6 @@ class StepCalls:
     def _forced(self, path: str) -> bool:
         """Whether the path, an enclosing action, or all calls of this step are forced."""
         forced = self.session.forced
-        if not forced:
-            return False
         parts = path.split("/")
         prefixes = ["/".join(parts[: end + 1]) for end in range(len(parts))]
         return any(prefix in forced or prefix.split("#")[0] in forced for prefix in prefixes)
@@ -135,7 +137,6 @@ class StepCalls:
         session = self.session
         if reasons is None:
             reasons = session.cache.reasons(call.described, call.look_up, call.around)
-        spell_out(call.described)
         run = self._run(call.step, call.path, call.seeds, args, kwargs, "; ".join(reasons))
         for file in call.described.code.files:
             if file in session.imports:
@@ -219,6 +220,7 @@ class StepCalls:
             frame = Frame(path, seeds, observed)
             run = _Run(frame, reason, time.time())
             self.stack.append(frame)
+            context.enter(self)
             try:
                 with SeededAction(seeds.seed_for) as seeded:
                     watch(session.observer)
@@ -229,6 +231,7 @@ class StepCalls:
             finally:
                 watch(None)
                 run.seconds = time.time() - run.started
+                context.leave(self)
                 session.capture.stop()
                 self.stack.pop()
                 for stream, text in frame.log:
@@ -275,7 +278,7 @@ class _Run:
             removed=self.removed,
             log=frame.log,
             discovered=frame.observed.values(),
-            seed=str(frame.seeds.seed()),
+            seed=frame.seeds.seed(),
             seconds=self.seconds,
             run=run_id,
             created=self.started,
@@ -316,7 +319,7 @@ def executed_record(
         seconds=seconds,
         saved=0.0,
         outputs=output_marks(outputs),
-        seed=str(frame.seeds.seed()),
+        seed=frame.seeds.seed(),
         drew="" in frame.observed.seed,
         started=started,
         action=action,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..cache.explain import Described, short
 from ..cache.keys import ActionKey
@@ -12,6 +12,9 @@ from ..errors import CannotFingerprint
 from ..hashing.code import CodeFingerprint, ProjectCode
 from ..hashing.values import fingerprint
 from .signatures import Binder
+
+
+_NONE: Final[dict[str, str]] = {}
 
 
 class _Known(NamedTuple):
@@ -34,24 +37,24 @@ class Describer:
 
     def step(
         self, function: Callable[..., Any], args: tuple[object, ...], kwargs: dict[str, object]
-    ) -> tuple[Described, dict[str, object]]:
-        """The key of a call, and its arguments by name.
+    ) -> tuple[Described, dict[str, object], dict[str, object]]:
+        """The key of a call, its arguments by name, and the variables that the function closes over.
 
         Raises ``TypeError`` for arguments that don't fit the function and
         :class:`~expops.errors.CannotFingerprint` for one without an identity.
         """
         known = self._known.get(id(function.__code__)) or self._learn(function)
         arguments = known.binder.bind(args, kwargs)
-        enclosed = self._code.closure(function) if function.__closure__ else {}
+        enclosed: dict[str, object] = self._code.closure(function) if function.__closure__ else {}
         key = ActionKey(
             "step",
             function.__qualname__,
             known.code.digest,
             self.fingerprints(arguments, "argument"),
-            {},
-            self.fingerprints(enclosed, "enclosed variable") if enclosed else {},
+            _NONE,
+            self.fingerprints(enclosed, "enclosed variable") if enclosed else _NONE,
         )
-        return Described(key, known.code, {}, _Texts(arguments, enclosed)), arguments
+        return Described(key, known.code, _NONE, _NONE), arguments, enclosed
 
     def fingerprints(self, values: Mapping[str, object], what: str) -> dict[str, str]:
         """Fingerprints by name. Raises :class:`CannotFingerprint`, naming which one."""
@@ -76,22 +79,7 @@ class Describer:
         return known
 
 
-class _Texts(dict[str, str]):
-    """Short texts of values, worked out when a miss is to be recorded and not for a hit."""
-
-    def __init__(self, *sources: Mapping[str, object]) -> None:
-        super().__init__()
-        self._sources = sources
-
-    def fill(self) -> None:
-        """Work the texts out, before anybody can alter the values."""
-        for source in self._sources:
-            for name, value in source.items():
-                if text := short(value):
-                    self[name] = text
-
-
-def spell_out(described: Described) -> None:
-    """Fill in the texts of a call that is going to execute."""
-    if isinstance(described.values, _Texts):
-        described.values.fill()
+def spelled_out(described: Described, *sources: Mapping[str, object]) -> Described:
+    """With short texts of the values, for a call that is going to execute: before anybody can alter them."""
+    texts = {name: text for source in sources for name, value in source.items() if (text := short(value))}
+    return described._replace(values=texts)

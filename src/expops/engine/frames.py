@@ -14,21 +14,24 @@ class SeedPath:
     Neither code nor arguments nor neighbours are part of it, so that variants are compared on the same numbers.
     """
 
-    __slots__ = ("call", "process", "root", "step")
+    __slots__ = ("_seed", "call", "process", "root", "step")
 
     def __init__(self, root: int, process: str, step: str = "", call: int = 1) -> None:
         self.root = root
         self.process = process
         self.step = step
         self.call = call
+        self._seed = ""
 
     def seed_for(self, source: str) -> int:
         """The seed of one random source, such as ``"random"`` or ``"numpy"``."""
         return derive_seed(self.root, self.process, self.step, self.call, purpose=source, bits=32)
 
-    def seed(self) -> int:
+    def seed(self) -> str:
         """The seed of the action as a whole, as the ledger shows it."""
-        return derive_seed(self.root, self.process, self.step, self.call, bits=128)
+        if not self._seed:
+            self._seed = str(derive_seed(self.root, self.process, self.step, self.call, bits=128))
+        return self._seed
 
     def identity(self, label: str = "") -> str:
         """Digest that stands for the seed in result keys; ``import:FILE`` is what importing a script draws with."""

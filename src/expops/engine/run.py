@@ -200,9 +200,7 @@ class Runner:
             argument: Ref(source, output, self._manifests[source].outputs[output])
             for argument, (source, output) in binding.outputs.items()
         }
-        parameters: dict[str, Argument] = {
-            argument: Literal(value) for argument, value in binding.parameters.items()
-        }
+        parameters: dict[str, Argument] = {argument: Literal(value) for argument, value in binding.parameters.items()}
         if binding.style == DATA_HYPERPARAMETERS:
             data: dict[str, dict[str, Argument]] = {}
             for source, output in binding.outputs.values():
@@ -322,7 +320,7 @@ class Runner:
             self._end(name, self._ending(name, "skipped", reason, ""), [], None)
 
     def _ending(self, name: str, outcome: str, reason: str, error: str) -> ActionRecord:
-        seed = str(SeedPath(self._options.seed, name).seed())
+        seed = SeedPath(self._options.seed, name).seed()
         return ActionRecord(
             name,
             "process",

@@ -270,7 +270,7 @@ class _Execution:
             removed=[],
             log=frame.log,
             discovered=frame.observed.without_work(),
-            seed=str(self.seeds.seed()),
+            seed=self.seeds.seed(),
             seconds=seconds,
             run=self.shared.setup.run_id,
             created=self.started,

@@ -175,8 +175,8 @@ class SQLiteKV:
 
     def _discard(self, connection: sqlite3.Connection) -> None:
         """Close ``connection``, which also rolls back what it had begun."""
-        self._all.discard(connection)
         connection.close()
+        self._all.discard(connection)  # not before: a fork waits until SQLite is left
 
     def _drain(self, patience: float) -> None:
         """Close all idle connections, and for ``patience`` seconds those in use as they come back.

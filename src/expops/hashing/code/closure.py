@@ -24,25 +24,30 @@ class Closure(NamedTuple):
 
 
 class Closures:
-    """Sums up; each node is traversed from once."""
+    """Sums up. Equal sets are kept once: in a tangled project most nodes reach the same ones."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._reached: dict[tuple[Node, bool], frozenset[Node]] = {}
+        self._sets: dict[frozenset[Node], frozenset[Node]] = {}
+        self._sums: dict[frozenset[Node], Closure] = {}
         self._known: dict[tuple[Node, ...], Closure] = {}
 
     def of(self, start: list[Node]) -> Closure:
         """The closure of ``start``, itself included."""
         key = tuple(start)
-        if key not in self._known:
-            self._known[key] = self._sum(start)
-        return self._known[key]
+        found = self._known.get(key)
+        if found is None:
+            reached = self._reach_all(start, False)
+            variant = sum({flag: _VARIANTS[flag] for node in reached if (flag := node.flag) in _VARIANTS}.values())
+            if variant & _HINTS:
+                reached = self._reach_all(start, True)
+            if reached not in self._sums:
+                self._sums[reached] = self._sum(reached, variant)
+            found = self._known[key] = self._sums[reached]
+        return found
 
-    def _sum(self, start: list[Node]) -> Closure:
-        reached = self._reach_all(start, False)
-        variant = sum({flag: _VARIANTS[flag] for node in reached if (flag := node.flag) in _VARIANTS}.values())
-        if variant & _HINTS:
-            reached = self._reach_all(start, True)
+    def _sum(self, reached: frozenset[Node], variant: int) -> Closure:
         if any(node.flag == "source" for node in reached):
             sources = {node.file for node in reached if node.file.endswith(".py")}
             reached |= {self._graph.source_text(file) for file in sources}
@@ -62,11 +67,11 @@ class Closures:
         files = tuple(sorted({identity.rpartition("::")[0] for identity in symbols}))
         return Closure(digest_of([symbols, libraries, widened]), variant, symbols, libraries, widened, files)
 
-    def _reach_all(self, start: Iterable[Node], hints: bool) -> set[Node]:
-        reached: set[Node] = set()
-        for node in start:
-            reached |= self._reach(node, hints)
-        return reached
+    def _reach_all(self, start: Iterable[Node], hints: bool) -> frozenset[Node]:
+        return self._kept(frozenset[Node]().union(*(self._reach(node, hints) for node in start)))
+
+    def _kept(self, nodes: frozenset[Node]) -> frozenset[Node]:
+        return self._sets.setdefault(nodes, nodes)
 
     def _reach(self, start: Node, hints: bool) -> frozenset[Node]:
         known = self._reached.get((start, hints))
@@ -76,11 +81,12 @@ class Closures:
         pending = [start]
         while pending:
             node = pending.pop()
-            if node.flag == "hints" and not hints:
-                continue
-            for following in node.following():
-                if following not in seen:
-                    seen.add(following)
-                    pending.append(following)
-        self._reached[start, hints] = frozenset(seen)
+            known = self._reached.get((node, hints))
+            if known is not None:
+                seen |= known
+            elif hints or node.flag != "hints":
+                fresh = [following for following in node.following() if following not in seen]
+                seen.update(fresh)
+                pending += fresh
+        self._reached[start, hints] = self._kept(frozenset(seen))
         return self._reached[start, hints]

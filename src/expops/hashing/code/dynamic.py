@@ -62,5 +62,5 @@ def flags(part: str) -> list[str]:
     """What a name or attribute says by itself, whatever it is taken of."""
     found = ["f:docs"] if part in _DOCS else []
     if part == "__subclasses__":
-        found.append("a:__subclasses__ finds classes of any module")
+        found.append("a:__subclasses__ finds classes anywhere")
     return [*found, "f:annotations"] if part in _ANNOTATIONS else found

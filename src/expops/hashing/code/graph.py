@@ -208,10 +208,10 @@ class Graph:
         return self._node("source", path, SOURCE_SYMBOL, make)
 
     def whole(self, path: str, why: str) -> Node:
-        """All symbols of a file."""
+        """All symbols of a file; without a reason where another file has it."""
 
         def make(node: Node) -> None:
-            node.widened = why
+            node.widened = why or None
             node.expand = lambda: self._all_symbols(path, self.files.facts(path))
 
         return self._node("whole", path, why, make)
@@ -229,8 +229,16 @@ class Graph:
         executed = self.executes(path, module)
         return executed + ([self.whole(found.path, "its names are imported by a star")] if found.path else [])
 
-    def every_file(self, why: str) -> list[Node]:
-        """All modules of the project; those that are no valid Python count by their text."""
+    def every_file(self, path: str, why: str) -> list[Node]:
+        """All modules of the project, because of something in ``path``."""
+
+        def make(node: Node) -> None:
+            node.widened = f"{why}, so that every module of the project counts"
+            node.expand = self._every_file
+
+        return [self._node("everything", path, why, make)]
+
+    def _every_file(self) -> list[Node]:
         nodes = []
         for path in self.finder.every_file():
             try:
@@ -238,7 +246,7 @@ class Graph:
             except SourceError:
                 nodes.append(self._unreadable(path))
             else:
-                nodes.append(self.whole(path, why))
+                nodes.append(self.whole(path, ""))
         return nodes
 
     def _unreadable(self, path: str) -> Node:
@@ -293,7 +301,7 @@ class Graph:
         if kind == "w":
             return [self.whole(path, rest)]
         if kind == "a":
-            return self.every_file(rest)
+            return self.every_file(path, rest)
         if kind == "f":
             return [self.flag(rest), *([self.whole(path, "its source text is read")] if rest == "source" else [])]
         module, _, names = rest.partition("|")

@@ -1,0 +1,213 @@
+"""``expops cache info``, ``ls`` and ``clear``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from ..cache.manifest import Manifest
+from ..errors import UsageError
+from ..pipeline.nearest import advice
+from ..runs.model import RunRecord
+from . import opening
+from .documents import moment, write_json
+from .parsing import Parser, add_json, add_project, count
+from .records import manifest_in
+from .text import Printer, duration, local_time, plural, size, stdout
+
+_ACTIONS: Final = ("info", "ls", "clear")
+_RECORDS: Final = ("result/", "action/", "last/", "key/", "code/")
+_BATCH: Final = 1000
+_EXAMPLES = """\
+  expops cache info           # where it is, how large, what it has saved
+  expops cache ls -n 10       # the ten latest results
+  expops cache ls -n 0        # all of them
+  expops cache clear --yes    # remove all results without asking; the list of runs stays
+"""
+
+
+class Result(NamedTuple):
+    """One result in the cache: its digest, what it holds, the bytes of its own record."""
+
+    digest: str
+    manifest: Manifest
+    record: int
+
+
+def parser() -> Parser:
+    """Arguments and help."""
+    made = Parser(
+        "cache",
+        "info|ls|clear [PROJECT] [options]",
+        "Look into the cache of a project, or clear it.\n"
+        "info: where it is, its size, its use; ls: the results, latest first; clear: remove all results.",
+        _EXAMPLES,
+    )
+    made.add_argument("action", metavar="info|ls|clear", help="what to do")
+    add_project(made, positional=True)
+    made.add_argument("-n", metavar="N", type=count, default=20, help="with ls: how many (default: 20); 0 for all")
+    made.add_argument("-y", "--yes", action="store_true", help="with clear: don't ask")
+    add_json(made)
+    return made
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Do what is asked."""
+    if args.action not in _ACTIONS:
+        raise UsageError(f"there is no `cache {args.action}`; {advice(args.action, _ACTIONS, 'there are')}")
+    with opening.stores(args) as stores:
+        if args.action == "clear":
+            return _clear(stores, args)
+        found = list(results(stores))
+        if args.action == "ls":
+            shown = found[: args.n] if args.n else found
+            if args.json:
+                write_json({"results": [_result_document(item) for item in shown]}, sys.stdout)
+            else:
+                _print_results(shown, len(found), stdout())
+            return 0
+        document = _info(stores, found)
+    if args.json:
+        write_json(document, sys.stdout)
+    else:
+        _print_info(document, stdout())
+    return 0
+
+
+def results(stores: opening.Stores) -> Iterator[Result]:
+    """All sound results, latest first."""
+    found = []
+    for name, raw in stores.cache.kv.scan("result/"):
+        manifest = manifest_in(raw, "")
+        if manifest is not None:
+            found.append(Result(name.removeprefix("result/"), manifest, len(raw)))
+    return iter(sorted(found, key=lambda item: item.manifest.created, reverse=True))
+
+
+def _result_document(item: Result) -> dict[str, Any]:
+    manifest = item.manifest
+    return {
+        "path": manifest.path,
+        "kind": manifest.kind,
+        "result": item.digest,
+        "bytes": manifest.size(),
+        "created": moment(manifest.created),
+        "seconds": round(manifest.seconds, 6),
+        "run_id": manifest.run,
+        "host": manifest.host,
+    }
+
+
+def _print_results(shown: list[Result], total: int, out: Printer) -> None:
+    if not shown:
+        out.line("the cache is empty")
+        return
+    rows = [
+        (
+            item.manifest.path,
+            item.manifest.kind,
+            size(item.manifest.size()),
+            duration(item.manifest.seconds),
+            local_time(item.manifest.created),
+            item.manifest.run,
+        )
+        for item in shown
+    ]
+    out.table(rows, head=("result", "kind", "size", "took", "created", "run"), right=(2, 3))
+    if total > len(shown):
+        out.line(f"  and {plural(total - len(shown), 'earlier result')} (-n 0 lists all)", "dim")
+
+
+def _info(stores: opening.Stores, found: list[Result]) -> dict[str, Any]:
+    blobs = [count for _, count in stores.cache.blobs.list()]
+    runs = stores.ledger.runs()
+    by_process: dict[str, dict[str, int]] = {}
+    for item in found:
+        process = item.manifest.path.partition("/")[0]
+        entry = by_process.setdefault(process, {"processes": 0, "steps": 0, "bytes": 0})
+        entry["processes" if item.manifest.kind == "process" else "steps"] += 1
+        entry["bytes"] += item.manifest.size()
+    settings = stores.config.cache
+    return {
+        "folder": stores.folder,
+        "kv": {"type": settings.kv.type, **settings.kv.options},
+        "objects": {"type": settings.objects.type, **settings.objects.options},
+        "results": {
+            "process": sum(item.manifest.kind == "process" for item in found),
+            "step": sum(item.manifest.kind == "step" for item in found),
+            "bytes": sum(item.record for item in found),
+        },
+        "blobs": {"count": len(blobs), "bytes": sum(blobs)},
+        "by_process": by_process,
+        "runs": len(runs),
+        "hits": _total(runs, "hit"),
+        "executed": _total(runs, "executed") + _total(runs, "failed"),
+        "saved_seconds": round(sum(run.saved for run in runs), 6),
+    }
+
+
+def _total(runs: list[RunRecord], outcome: str) -> int:
+    return sum(run.counts.get(outcome, 0) for run in runs)
+
+
+def _print_info(document: dict[str, Any], out: Printer) -> None:
+    held, blobs = document["results"], document["blobs"]
+    rows = [
+        ("where", document["folder"]),
+        ("stores", f"{document['kv']['type']}, {document['objects']['type']}"),
+        (
+            "results",
+            f"{held['process']:,} of processes, {held['step']:,} of steps, {size(held['bytes'])} of records",
+        ),
+        ("blobs", f"{blobs['count']:,}, {size(blobs['bytes'])}"),
+        (
+            "use",
+            f"{plural(document['runs'], 'run')}: {plural(document['hits'], 'process hit')}, "
+            f"{document['executed']:,} executed, {duration(document['saved_seconds'])} saved",
+        ),
+    ]
+    out.table(rows)
+    if document["by_process"]:
+        out.line()
+        largest = sorted(document["by_process"].items(), key=lambda item: item[1]["bytes"], reverse=True)
+        out.table(
+            [
+                (name, str(entry["processes"]), str(entry["steps"]), size(entry["bytes"]))
+                for name, entry in largest
+            ],
+            head=("process", "results", "of steps", "outputs and artifacts"),
+            right=(1, 2),
+        )
+
+
+def _clear(stores: opening.Stores, args: argparse.Namespace) -> int:
+    kv, blobs = stores.cache.kv, stores.cache.blobs
+    names, held, freed = [], 0, 0
+    for prefix in _RECORDS:
+        for name, raw in kv.scan(prefix):
+            names.append(name)
+            freed += len(raw)
+            held += prefix == "result/"
+    digests = dict(blobs.list())
+    freed += sum(digests.values())
+    what = f"{plural(held, 'result')} and {plural(len(digests), 'blob')}, {size(freed)}"
+    if not args.yes and not _agreed(f"remove {what} from {stores.folder}?"):
+        print("nothing removed", file=sys.stderr)
+        return 1
+    for start in range(0, len(names), _BATCH):
+        kv.delete(names[start : start + _BATCH])
+    blobs.delete(digests)
+    if args.json:
+        write_json({"results": held, "blobs": len(digests), "bytes": freed}, sys.stdout)
+    else:
+        print(f"removed {what}")
+    return 0
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to answer: say --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
