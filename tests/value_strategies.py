@@ -81,6 +81,13 @@ long_lists = st.one_of(
     ]
 )
 
+# Of NumPy 2 and newer.
+variable_strings = (
+    [np.array(items, dtype=np.dtypes.StringDType()) for items in (["a", "b"], ["a", "c"])]
+    if hasattr(np.dtypes, "StringDType")
+    else []
+)
+
 
 def _tagged(items: list[Any], tag: Any) -> Tagged:
     made = Tagged(items)

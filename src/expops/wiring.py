@@ -15,7 +15,7 @@ from .cache.memo import KVMemo
 from .cache.store import ResultCache
 from .engine.plan import Planner
 from .engine.project import Project, open_project
-from .engine.run import Options
+from .engine.options import Options
 from .errors import ConfigError, Problem, UnknownName
 from .executors.base import Executor, Message
 from .kv.base import KVStore

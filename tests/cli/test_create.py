@@ -91,12 +91,8 @@ def test_an_unknown_template_names_the_nearest_one(tmp_path: Path) -> None:
     assert files_below(tmp_path) == set()
 
 
-@pytest.mark.parametrize(
-    "name", ["", "  ", "-x", ".hidden", "a:b", 'a"b', "a\nb", "tail.", "tail ", "a\\b", "/"]
-)
-def test_a_name_that_cannot_be_one_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+@pytest.mark.parametrize("name", ["", "  ", "-x", ".hidden", "a:b", 'a"b', "a\nb", "tail.", "tail ", "a\\b", "/"])
+def test_a_name_that_cannot_be_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="name"):
         create.create_project(name)

@@ -119,3 +119,66 @@ def test_a_nested_step_is_numbered_under_its_caller(tmp_path: Path) -> None:
     assert outputs(second) == outputs(first)
     third = sandbox.run(settings=["p.flag=1"], seed=1)
     assert {name for name, outcome in outcomes(third).items() if outcome == "executed"} == set(outcomes(first))
+
+
+def test_importing_a_library_draws_for_nobody(tmp_path: Path) -> None:
+    """sklearn.linear_model draws from `random` while it is imported: neither the first importer nor any key may notice."""
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["late", "plain"])
+    sandbox.write(
+        "src/model.py",
+        """
+        import random
+        from expops import process
+
+        @process()
+        def late():
+            import sklearn.linear_model
+            return {"x": random.random()}
+
+        @process()
+        def plain():
+            import sklearn.linear_model
+            return {"y": 1}
+        """,
+    )
+    first = sandbox.run(jobs=1)
+    drew = {action.path: action.drew for action in first.actions}
+    assert drew == {"late": True, "plain": False}
+    # In a worker that has the library already, and in one that has not.
+    again = sandbox.run(jobs=1, forced=["late"])
+    assert outputs(again)["late"] == outputs(first)["late"]
+    sandbox.write("src/extra.py", "")
+    assert outcomes(sandbox.run()) == {"late": "hit", "plain": "hit"}
+
+
+def test_a_project_module_that_draws_at_import(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["one", "two", "other"])
+    sandbox.write("src/noise.py", "import random\nNOISE = random.random()\n")
+    sandbox.write(
+        "src/model.py",
+        """
+        import random
+        from expops import process
+
+        @process()
+        def one():
+            import noise
+            return {"x": noise.NOISE, "own": random.random()}
+
+        @process()
+        def two():
+            import noise
+            return {"y": noise.NOISE}
+
+        @process()
+        def other():
+            return {"z": 1}
+        """,
+    )
+    first = sandbox.run(jobs=1)
+    assert outputs(first)["one"]["x"] == outputs(first)["two"]["y"]
+    forced = sandbox.run(jobs=1, forced=["two"])
+    assert outputs(forced) == outputs(first)
+    assert outcomes(sandbox.run(jobs=1, seed=3)) == {"one": "executed", "two": "executed", "other": "hit"}

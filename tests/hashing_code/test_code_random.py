@@ -78,9 +78,8 @@ def test_neutral_edits_never_show(program: Program, order: random.Random) -> Non
     files = program.files(order)
     edited = {}
     for name, text in files.items():
-        lines = [line for line in ast.unparse(ast.parse(text)).splitlines()]
         noisy = []
-        for line in lines:
+        for line in ast.unparse(ast.parse(text)).splitlines():
             if order.random() < 0.3:
                 noisy += ["", "# a comment"]
             noisy.append(line + ("  # note" if order.random() < 0.3 else ""))

@@ -77,7 +77,7 @@ def test_objects_in_arrays_count_by_value() -> None:
         [np.ma.array([1, 2]), np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 3]), np.array([1, 2])],
         [np.dtype("f8"), np.dtype("f4"), np.dtype([("a", "f8")]), np.float64, "f8"],
         [np.random.default_rng(1), np.random.default_rng(2), np.random.RandomState(1), np.random.RandomState(2)],
-        [np.array(["a", "b"], dtype=np.dtypes.StringDType()), np.array(["a", "c"], dtype=np.dtypes.StringDType())],
+        [np.array(["a", "b"]), np.array(["a", "c"]), *vs.variable_strings],
         [np.rec.array([(1, 2.0)], names="a,b"), np.array([(1, 2.0)], [("a", "i8"), ("b", "f8")])],
         [np.sin, np.cos, np.float32, np],
     ],
@@ -102,8 +102,6 @@ def test_the_state_of_a_generator_counts() -> None:
     assert fingerprint(one) != fingerprint(other)
     other.random()
     assert fingerprint(one) == fingerprint(other)
-    one.spawn(1)
-    assert fingerprint(one) != fingerprint(other)
 
 
 class Signal(np.ndarray):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -37,11 +36,6 @@ class Node:
 @given(vs.values)
 def test_a_deep_copy_has_the_same_fingerprint(value: object) -> None:
     assert fingerprint(copy.deepcopy(value)) == fingerprint(value)
-
-
-@given(vs.values)
-def test_a_pickled_value_has_the_same_fingerprint(value: object) -> None:
-    assert fingerprint(pickle.loads(pickle.dumps(value, protocol=5))) == fingerprint(value)
 
 
 def typed(value: object) -> object:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .base import Bytes, ObjectStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class OverlayStore:

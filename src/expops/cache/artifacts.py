@@ -10,8 +10,7 @@ from typing import Final, TypeAlias
 from ..blobs.base import ObjectStore
 from ..errors import CorruptData
 from ..hashing.digest import digest_bytes
-from .manifest import Artifact, Blob, Part
-from .values import INLINE
+from .manifest import INLINE, Artifact, Blob, Part
 
 # Relative path (with "/") -> what tells that a file is not the same any more.
 Snapshot: TypeAlias = dict[str, tuple[int, int, int, int]]

@@ -122,9 +122,7 @@ def _changed(
 
 def short(value: object, limit: int = 60) -> str:
     """A value in a few characters for a reason, or ``""`` if it has no short text of its own."""
-    if isinstance(value, str | int | float | bool | bytes | None):
-        text = repr(value)
-    elif isinstance(value, list | tuple | dict | set) and len(value) <= 10:
+    if isinstance(value, str | int | float | bool | bytes | None) or (isinstance(value, list | tuple | dict | set) and len(value) <= 10):
         text = repr(value)
     else:
         return ""

@@ -10,6 +10,8 @@ import json
 import os
 import stat
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
 from ..hashing.canonical import digest_of
@@ -36,9 +38,30 @@ class FileDigests:
     def __init__(self, memo: _Memo | None = None) -> None:
         self._memo = memo
         self._known: dict[str, _Entry] = {}
+        self._seen: dict[tuple[str, str], str] | None = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Look at each path once at most until the end of the block: what is planned together sees the same files."""
+        self._seen = {}
+        try:
+            yield
+        finally:
+            self._seen = None
 
     def of_file(self, path: str) -> str:
         """Digest of what ``path`` holds: a file's content, a folder's listing, or :data:`ABSENT`."""
+        return self._once("file", path, self._of_file)
+
+    def _once(self, kind: str, path: str, look: Callable[[str], str]) -> str:
+        if self._seen is None:
+            return look(path)
+        key = (kind, path)
+        if key not in self._seen:
+            self._seen[key] = look(path)
+        return self._seen[key]
+
+    def _of_file(self, path: str) -> str:
         try:
             status = os.stat(path)
         except (OSError, ValueError):
@@ -55,6 +78,9 @@ class FileDigests:
 
     def of_folder(self, path: str) -> str:
         """Digest of the names in a folder, in no order; :data:`ABSENT` if it can't be listed."""
+        return self._once("folder", path, self._of_folder)
+
+    def _of_folder(self, path: str) -> str:
         try:
             names = sorted(os.listdir(path))
         except OSError:

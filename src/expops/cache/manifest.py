@@ -16,6 +16,7 @@ from ..hashing.digest import digest_bytes
 from .keys import FORMAT
 
 _CHECKSUM: Final = 32
+INLINE: Final = 16 * 1024  # bytes; what is smaller costs less in the manifest than as a file of its own
 
 
 class Blob(NamedTuple):

@@ -18,7 +18,13 @@ from .discovery import Observed, Places
 from .files import FileDigests, listing_digest, text_digest
 
 _EVENTS: Final = frozenset({"open", "os.listdir", "os.scandir", "sqlite3.connect"})
-_READERS_OF_CODE: Final = ("<frozen importlib", "linecache.py", "tokenize.py", "<frozen zipimport")
+_READERS_OF_CODE: Final = ("<frozen importlib", "<frozen zipimport")
+_STANDARD: Final = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+# Parts of the standard library that look for modules and distributions, or at their source.
+_FINDERS_OF_CODE: Final = tuple(
+    _STANDARD + name
+    for name in ("importlib" + os.sep, "linecache.py", "tokenize.py", "pkgutil.py", "inspect.py", "runpy.py")
+)
 _OWN_VARIABLES: Final = frozenset({"MLOPS_WORKSPACE_DIR", "MLOPS_PROJECT_ID", "EXPOPS_RUN_ID"})
 _PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -144,7 +150,7 @@ def _dispatch(observer: Observer, event: str, args: tuple[Any, ...]) -> None:
 
 def _reads_code(frame: FrameType) -> bool:
     source = frame.f_code.co_filename
-    return source.startswith(_READERS_OF_CODE) or source.endswith(_READERS_OF_CODE)
+    return source.startswith(_READERS_OF_CODE) or source.startswith(_FINDERS_OF_CODE)
 
 
 def _names_in(folder: str) -> list[str]:
@@ -157,7 +163,7 @@ def _names_in(folder: str) -> list[str]:
 def _uninteresting_folders() -> tuple[str, ...]:
     # Installed packages count by version, the interpreter's own files and the kernel's not at all.
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, _PACKAGE}
-    prefixes |= {os.path.dirname(os.path.abspath(os.__file__))}
+    prefixes |= {_STANDARD.rstrip(os.sep)}
     prefixes |= {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
     folders = {os.path.abspath(prefix) + os.sep for prefix in prefixes if prefix not in ("", "/")}
     return (*sorted(folders), "/proc/", "/sys/", "/dev/")

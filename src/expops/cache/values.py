@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ..blobs.base import ObjectStore
 from ..codecs.registry import decode, encode
 from ..errors import CannotFingerprint, CorruptData
 from ..hashing.canonical import digest_of
 from ..hashing.values import BufferDigests, fingerprint
 from ..hashing.values import CodeOf as CodeOf
-from .manifest import Blob, Part, StoredValue
-
-INLINE: Final = 16 * 1024  # bytes; what is smaller costs less in the manifest than as a file of its own
+from .manifest import INLINE, Blob, Part, StoredValue
 
 
 def store_value(value: object, blobs: ObjectStore, code_of: CodeOf | None) -> StoredValue:

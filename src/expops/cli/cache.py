@@ -173,10 +173,7 @@ def _print_info(document: dict[str, Any], out: Printer) -> None:
         out.line()
         largest = sorted(document["by_process"].items(), key=lambda item: item[1]["bytes"], reverse=True)
         out.table(
-            [
-                (name, str(entry["processes"]), str(entry["steps"]), size(entry["bytes"]))
-                for name, entry in largest
-            ],
+            [(name, str(entry["processes"]), str(entry["steps"]), size(entry["bytes"])) for name, entry in largest],
             head=("process", "results", "of steps", "outputs and artifacts"),
             right=(1, 2),
         )

@@ -58,9 +58,7 @@ def execute(args: argparse.Namespace) -> int:
     with opening.stores(args) as stores:
         ledger = stores.ledger
         runs = (find_run(ledger, first), find_run(ledger, second))
-        changes = _changes(
-            stores.cache.kv, *({item.path: item for item in ledger.actions(run.run_id)} for run in runs)
-        )
+        changes = _changes(stores.cache.kv, *({item.path: item for item in ledger.actions(run.run_id)} for run in runs))
         metrics = _metrics(*(ledger.metrics(run.run_id) for run in runs))
     if args.json:
         from .documents import write_json  # not for people
@@ -147,9 +145,7 @@ def _changed_settings(runs: tuple[RunRecord, RunRecord]) -> dict[str, list[Any]]
     return {name: [old.get(name), new.get(name)] for name in names if old.get(name) != new.get(name)}
 
 
-def _document(
-    runs: tuple[RunRecord, RunRecord], changes: list[Change], metrics: Mapping[str, Any]
-) -> dict[str, Any]:
+def _document(runs: tuple[RunRecord, RunRecord], changes: list[Change], metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "runs": [run.run_id for run in runs],
         "settings": _changed_settings(runs),
@@ -166,9 +162,7 @@ def _document(
         ],
         "metrics": {
             path: {
-                name: {
-                    step: {"values": values, "delta": _delta(*values)} for step, values in points.items()
-                }
+                name: {step: {"values": values, "delta": _delta(*values)} for step, values in points.items()}
                 for name, points in series.items()
             }
             for path, series in metrics.items()
@@ -184,9 +178,7 @@ def _delta(old: float | None, new: float | None) -> float | None:
     return None if old is None or new is None else new - old
 
 
-def _print(
-    runs: tuple[RunRecord, RunRecord], changes: list[Change], metrics: Mapping[str, Any], out: Printer
-) -> None:
+def _print(runs: tuple[RunRecord, RunRecord], changes: list[Change], metrics: Mapping[str, Any], out: Printer) -> None:
     for label, run in zip(("from", "to"), runs, strict=True):
         out.line(f"{label:4} {run.run_id}  {local_time(run.started)}  {run.status}", "bold")
     settings = [(name, _text(old), _text(new)) for name, (old, new) in _changed_settings(runs).items()]
@@ -231,7 +223,7 @@ def _print_metrics(metrics: Mapping[str, Any], out: Printer) -> None:
 
 
 def _last(points: Mapping[int, list[float | None]], which: int) -> float | None:
-    return next((value for values in reversed(points.values()) if (value := values[which]) is not None), None)
+    return next((value for values in reversed(list(points.values())) if (value := values[which]) is not None), None)
 
 
 def _number(value: float | None) -> str:

@@ -11,11 +11,12 @@ from ..errors import UnknownName
 from ..pipeline.nearest import advice
 from ..runs.model import ActionRecord, RunRecord
 from . import opening
+from .documents import moment, write_json
 from .parsing import Parser, add_json, add_project, add_variation, known_process
 from .provenance import Source, print_source, source_document
 from .records import Remembered, manifest_in, remembered
 from .status import planned
-from .text import Printer, duration, local_time, stdout
+from .text import Printer, duration, stdout
 
 _EXAMPLES = """\
   expops explain train                     # would it run, and why; or where its result came from
@@ -24,7 +25,7 @@ _EXAMPLES = """\
   expops explain train --set train.lr=0.2  # what another parameter would change
   expops explain train -v                  # with every symbol of the code that counts
 """
-_VERDICTS = {"hit": "is cached", "miss": "would run", "unknown": "can't be told yet", "failed": "can't run"}
+_PLANS = {"hit": "is cached", "miss": "would run", "unknown": "can't be told yet"}
 
 
 def parser() -> Parser:
@@ -54,8 +55,6 @@ def execute(args: argparse.Namespace) -> int:
         else:
             document, source = _of_process(loaded, args, name)
     if args.json:
-        from .documents import write_json  # not for people
-
         write_json({**document, **source_document(source)}, sys.stdout)
     else:
         out = stdout()
@@ -73,7 +72,6 @@ def _of_process(loaded: wiring.Loaded, args: argparse.Namespace, name: str) -> t
         "kind": "process",
         "plan": "miss" if item.verdict == "failed" else item.verdict,
         "reason": item.reason,
-        "told": f"process '{name}' {_VERDICTS[item.verdict]}: {item.reason}",
         "upstream": {
             other.name: other.reason for other in plan.values() if other.name != name and other.verdict == "miss"
         },
@@ -95,14 +93,13 @@ def _of_step(loaded: wiring.Loaded, path: str) -> tuple[dict[str, Any], Source]:
         if not known:
             raise UnknownName(f"no recorded run of '{name}' called a step '{path}'; `expops run` finds its steps")
         raise UnknownName(f"no recorded run called '{path}'; {advice(path, known, 'the steps are')}")
-    run, action = latest
+    _, action = latest
     found = remembered(loaded.project.cache.kv, [action])[path]
     document = {
         "path": path,
         "kind": "step",
         "plan": "unknown",
         "reason": action.reason,
-        "told": f"step '{path}' in run {run.run_id}: {_outcome(action)}",
         "upstream": {},
         "latest": _latest_document(latest),
     }
@@ -134,24 +131,20 @@ def _latest_document(latest: tuple[RunRecord, ActionRecord] | None) -> dict[str,
     if latest is None:
         return None
     run, action = latest
-    return {"run_id": run.run_id, "when": run.started, **action.document()}
-
-
-def _outcome(action: ActionRecord) -> str:
-    if action.outcome == "hit":
-        return f"cached, {action.reason}"
-    return f"{action.outcome} in {duration(action.seconds)}: {action.reason}"
+    return {"run_id": run.run_id, "started": moment(run.started), **action.document()}
 
 
 def _print(document: dict[str, Any], out: Printer) -> None:
-    out.line(document["told"], "bold")
-    for name, reason in document["upstream"].items():
-        out.line(f"  before it, '{name}' would run: {reason}")
-    latest = document["latest"]
-    if latest is None:
-        out.line("  no run has recorded it yet")
-        return
-    if document["kind"] == "process":
-        out.line(f"  last seen in run {latest['run_id']} ({local_time(latest['when'])}): {latest['outcome']}")
-    if "error" in latest:
+    path, latest = document["path"], document["latest"]
+    if document["kind"] == "step":
+        took = f" in {duration(latest['seconds'])}" if latest["outcome"] == "executed" else ""
+        word = {"hit": "cached"}.get(latest["outcome"], latest["outcome"])
+        out.line(f"step '{path}' in run {latest['run_id']}: {word}{took}; {latest['reason']}", "bold")
+    else:
+        out.line(f"process '{path}' {_PLANS[document['plan']]}: {document['reason']}", "bold")
+        for name, reason in document["upstream"].items():
+            out.line(f"  before it, '{name}' would run: {reason}")
+        seen = f"last seen in run {latest['run_id']}: {latest['outcome']}" if latest else "no run has recorded it yet"
+        out.line(f"  {seen}")
+    if latest is not None and "error" in latest:
         out.line("  it failed with: " + latest["error"].splitlines()[-1], "red")

@@ -109,7 +109,7 @@ class LiveWatcher(PlainWatcher):
             for source in self._graph.upstream(name)
             if source in self._rows and self._rows[source].state not in ("cached", "done")
         ]
-        return "waits for " + ", ".join(missing) if missing else ""
+        return "waits for " + (", ".join(missing) or "a worker")
 
     def _tell(self, text: str) -> None:
         """The view shows it."""

@@ -39,7 +39,12 @@ class View:
         self._drawn = 0.0
         self._console = Console(file=file, highlight=False)
         self._live = Live(
-            self, console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+            self,
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
 
     def draw(self) -> None:
@@ -129,6 +134,6 @@ def _time(row: Row) -> str:
 
 def _note(row: Row) -> str:
     if row.state == "running" and row.step:
-        many = f" ({row.steps} steps)" if row.steps > 1 else ""
-        return f"after step {row.step}{many}; {row.note}"
+        many = f"{row.steps:,} steps done, latest" if row.steps > 1 else "done with step"
+        return f"{many} {row.step}; {row.note}"
     return row.note

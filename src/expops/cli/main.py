@@ -5,8 +5,8 @@ Exit codes: 0 done, 1 a process failed, 2 bad usage or configuration, 130 interr
 
 from __future__ import annotations
 
+import gc
 import io
-import os
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Protocol
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .parsing import Parser
 
 INTERRUPTED: Final = 130
+_GC_THRESHOLD: Final = 100_000
 _BROKEN_PIPE: Final = 141  # what a shell says of a program that SIGPIPE ended
 
 # Name -> (module, what it does). Only the module of the command that is given is imported.
@@ -55,7 +56,16 @@ class Command(Protocol):
 
 def run_command_line(argv: list[str]) -> int:
     """Run ``expops`` with these arguments; gives the exit code."""
+    # A command makes many records and next to no cycles: looking for some costs more than all that it would free.
+    gc.set_threshold(_GC_THRESHOLD)
     _never_fail_to_print()
+    try:
+        return _guarded(argv)
+    finally:
+        gc.freeze()  # nor are they worth a look as the interpreter ends
+
+
+def _guarded(argv: list[str]) -> int:
     as_json = "--json" in argv
     try:
         code = _dispatch(argv)
@@ -68,7 +78,9 @@ def run_command_line(argv: list[str]) -> int:
         print("expops: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        _let_go_of_stdout()
+        from .text import let_go_of_stdout  # a rare end
+
+        let_go_of_stdout()
         return _BROKEN_PIPE
     return code
 
@@ -95,7 +107,7 @@ def load_command(name: str) -> Command:
 
         kind = "option" if name.startswith("-") else "command"
         raise UsageError(f"there is no {kind} '{name}'; {advice(name, COMMANDS, 'the commands are')}")
-    module: Command = import_module(f".{COMMANDS[name][0]}", __package__)  # type: ignore[assignment]
+    module: Command = import_module(f".{COMMANDS[name][0]}", __package__)
     return module
 
 
@@ -138,10 +150,3 @@ def _never_fail_to_print() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _let_go_of_stdout() -> None:
-    """Whoever read our output has gone; the interpreter must not try to write the rest as it exits."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

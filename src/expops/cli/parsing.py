@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments."""
-        raise UsageError(f"{message}; see `{self.prog} --help`")
+        raise UsageError(f"{message} (`{self.prog} --help` says more)")
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
         """The arguments. Raises :class:`UsageError` for what they can't be."""
@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
             return args
         first = rest[0].partition("=")[0]
         if not first.startswith("-"):
-            raise UsageError(f"there is no place for the argument '{rest[0]}'; see `{self.prog} --help`")
+            raise UsageError(f"there is no place for the argument '{rest[0]}' (`{self.prog} --help` says more)")
         known = nearest(first, [option for option in self._option_string_actions if len(option) > 2])
         told = f"did you mean {known}?" if known else f"`{self.prog} --help` lists them"
         raise UsageError(f"{self.prog} has no option {first}; {told}")
@@ -61,7 +61,7 @@ def add_project(parser: argparse.ArgumentParser, *, positional: bool) -> None:
     where = "the project's folder, or one in it (default: the current folder)"
     if positional:
         parser.add_argument("folder", metavar="PROJECT", nargs="?", help=where)
-    parser.add_argument("-p", "--project", metavar="DIR", help="the same" if positional else where)
+    parser.add_argument("-p", "--project", metavar="DIR", help="the same, as an option" if positional else where)
 
 
 def project_folder(args: argparse.Namespace) -> str:
@@ -79,7 +79,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_variation(parser: argparse.ArgumentParser) -> None:
-    """What varies a run: parameters, seed, and which processes."""
+    """What varies a run: parameters, the seed, and what is not to come from the cache."""
     parser.add_argument(
         "--set",
         metavar="PROCESS.PARAMETER=VALUE",
@@ -88,22 +88,24 @@ def add_variation(parser: argparse.ArgumentParser) -> None:
         dest="settings",
         help="give a parameter another value, read as YAML; may be repeated",
     )
-    parser.add_argument(
-        "--seed", metavar="N", type=seed, help="random seed in place of the configured one"
-    )
-    parser.add_argument(
-        "--only",
-        metavar="PROCESS",
-        action="append",
-        default=[],
-        help="only this process and what it needs; may be repeated",
-    )
+    parser.add_argument("--seed", metavar="N", type=seed, help="random seed in place of the configured one")
     parser.add_argument(
         "--force",
         metavar="PROCESS[/STEP]",
         action="append",
         default=[],
         help="execute it although its result is known; may be repeated",
+    )
+
+
+def add_only(parser: argparse.ArgumentParser) -> None:
+    """``--only``."""
+    parser.add_argument(
+        "--only",
+        metavar="PROCESS",
+        action="append",
+        default=[],
+        help="only this process and what it needs; may be repeated",
     )
 
 

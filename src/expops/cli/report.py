@@ -26,7 +26,7 @@ def print_summary(result: RunResult, warnings: int, out: Printer) -> None:
         out.line()
         out.table(rows, head=("executed", "time", "why"), right=(1,))
     skipped = _of(ended, "skipped")
-    if skipped:
+    if skipped and result.run.status != "interrupted":
         out.line()
         out.table([(action.path, action.reason) for action in skipped], head=("skipped", "why"))
     out.line()
@@ -78,7 +78,7 @@ def _all_cached(count: int) -> str:
 
 
 def _counts(actions: Sequence[ActionRecord], ended: Sequence[ActionRecord]) -> str:
-    parts = []
+    parts: list[str] = []
     for outcome, word in (("executed", "executed"), ("failed", "failed"), ("skipped", "skipped"), ("hit", "cached")):
         count = len(_of(ended, outcome))
         if count:

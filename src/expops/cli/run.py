@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from .. import wiring
 from ..engine.run import Runner, RunResult
 from . import opening
-from .parsing import Parser, add_json, add_project, add_variation, count, one_of
+from .parsing import Parser, add_json, add_only, add_project, add_variation, count, one_of
 from .watchers import PlainWatcher
 
 if TYPE_CHECKING:
-    from ..engine.run import Options
+    from ..engine.options import Options
 
 _EXAMPLES = """\
   expops run                                # the project around the current folder
@@ -43,6 +43,7 @@ def parser() -> Parser:
         "-j", "--jobs", metavar="N", type=count, help="worker processes (default: one a core); 0: none, for debuggers"
     )
     add_variation(made)
+    add_only(made)
     made.add_argument(
         "--cache",
         metavar="MODE",
@@ -109,13 +110,18 @@ def _run_for_program(loaded: wiring.Loaded, options: Options, watcher: PlainWatc
 
 def _summarise(args: argparse.Namespace, result: RunResult, watcher: PlainWatcher) -> None:
     from .report import print_failures, print_summary
-    from .text import Printer
+    from .text import Printer, let_go_of_stdout
 
-    out, err = Printer(sys.stdout), Printer(sys.stderr)
-    if not args.quiet:
-        print_summary(result, watcher.warnings, out)
-    sys.stdout.flush()
-    print_failures(result.actions, err)
+    print_failures(result.actions, Printer(sys.stderr))
+    sys.stderr.flush()
+    if args.quiet:
+        return
+    try:
+        print_summary(result, watcher.warnings, Printer(sys.stdout))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads it; how the run ended is in the exit code and the ledger.
+        let_go_of_stdout()
 
 
 def _watcher(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) -> PlainWatcher:

@@ -36,7 +36,9 @@ def parser() -> Parser:
         "Show one run: its settings, its actions with outcome and reason, metrics and artifacts.",
         _EXAMPLES,
     )
-    made.add_argument("run", metavar="RUN", nargs="?", default="last", help="a run's id or its beginning (default: last)")
+    made.add_argument(
+        "run", metavar="RUN", nargs="?", default="last", help="a run's id or its beginning (default: last)"
+    )
     add_project(made, positional=False)
     made.add_argument("--log", action="store_true", help="also what user code printed, where the cache still has it")
     add_json(made)
@@ -65,6 +67,10 @@ def _print_json(
     from .documents import run_document, write_json  # not for people
 
     document = run_document(run, status_of(run), actions, metrics)
+    files: dict[str, dict[str, str | None]] = {}
+    for process, path, place in _artifacts(stores, run, actions):
+        files.setdefault(process, {})[path] = place
+    document["artifacts"] = files
     if log:
         document["log"] = dict(logs(stores, actions))
     write_json(document, sys.stdout)
@@ -81,9 +87,7 @@ def logs(stores: opening.Stores, actions: Sequence[ActionRecord]) -> list[tuple[
     return found
 
 
-def _print(
-    stores: opening.Stores, run: RunRecord, actions: list[ActionRecord], metrics: Metrics, out: Printer
-) -> None:
+def _print(stores: opening.Stores, run: RunRecord, actions: list[ActionRecord], metrics: Metrics, out: Printer) -> None:
     status = status_of(run)
     out.line(f"run {run.run_id}: {status}", {"done": "green", "failed": "red"}.get(status, "yellow"))
     out.table(list(_settings(run)))
@@ -98,10 +102,14 @@ def _print(
     if metrics:
         out.line()
         out.table(_metric_rows(metrics), head=("process", "metric", "value", "at step"), right=(2,))
-    artifacts = list(_artifact_rows(stores, run, actions))
+    artifacts = _artifacts(stores, run, actions)
     if artifacts:
         out.line()
-        out.table(artifacts, head=("process", "artifact", "where"))
+        files = [
+            (process, path, os.path.relpath(place) if place else "replaced by a later run's")
+            for process, path, place in artifacts
+        ]
+        out.table(files, head=("process", "artifact", "where"))
     print_failures(actions, out)
 
 
@@ -140,21 +148,21 @@ def _metric_rows(metrics: Metrics) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _artifact_rows(
+def _artifacts(
     stores: opening.Stores, run: RunRecord, actions: list[ActionRecord]
-) -> list[tuple[str, str, str]]:
+) -> list[tuple[str, str, str | None]]:
+    """Process, name and place of each artifact; no place if only the cache may still have it."""
     with_files = [item for item in actions if item.kind == "process" and item.artifacts]
     if not with_files:
         return []
     newest = _newest_results(stores.ledger, run, {item.path for item in with_files})
-    rows = []
+    found: list[tuple[str, str, str | None]] = []
     for item in with_files:
         for path in item.artifacts:
             place = os.path.join(stores.folder, "artifacts", folder_name(item.path), path)
             there = newest.get(item.path, item.result) == item.result and os.path.exists(place)
-            where = os.path.relpath(place) if there else "in the cache; a later run's is in its place"
-            rows.append((item.path, path, where))
-    return rows
+            found.append((item.path, path, place if there else None))
+    return found
 
 
 def _newest_results(ledger: Ledger, run: RunRecord, processes: set[str]) -> dict[str, str]:

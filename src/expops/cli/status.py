@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .. import wiring
 from . import opening
-from .parsing import Parser, add_json, add_project, add_variation
+from .parsing import Parser, add_json, add_only, add_project, add_variation
 from .text import Printer, processes, stdout
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def parser() -> Parser:
     )
     add_project(made, positional=True)
     add_variation(made)
+    add_only(made)
     made.add_argument("-a", "--all", action="store_true", help="list every process, however many are cached")
     add_json(made)
     return made
@@ -85,7 +86,9 @@ def _print(plan: Sequence[Planned], out: Printer, *, everything: bool) -> None:
     if folded:
         out.line(f"  and {processes(hits)} cached (--all lists them)", "dim")
     out.line()
-    out.line(f"{processes(len(plan))}: " + ", ".join(_told(word, words.count(word)) for word in _STYLES if word in words))
+    out.line(
+        f"{processes(len(plan))}: " + ", ".join(_told(word, words.count(word)) for word in _STYLES if word in words)
+    )
 
 
 def _told(word: str, count: int) -> str:

@@ -144,8 +144,7 @@ class Printer:
         widest = widths.index(max(widths))
         others = sum(widths) - widths[widest]
         return [
-            max(min(columns, spare - others), 8) if index == widest else columns
-            for index, columns in enumerate(widths)
+            max(min(columns, spare - others), 8) if index == widest else columns for index, columns in enumerate(widths)
         ]
 
     def _wrapped(self, text: str, indent: int) -> list[str]:
@@ -163,6 +162,13 @@ class Printer:
 def stdout() -> Printer:
     """A printer to standard output."""
     return Printer(sys.stdout)
+
+
+def let_go_of_stdout() -> None:
+    """Whoever read our output has gone; the interpreter must not try to write the rest as it exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _padded(text: str, columns: int, right: bool) -> str:

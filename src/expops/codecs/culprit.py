@@ -16,8 +16,10 @@ _MANY_PARTS: Final = 10_000
 
 
 def _is_picklable(value: object) -> bool:
+    # A node is no part of the value itself; its children are.
+    tried = list(value.children) if isinstance(value, Node) else value
     try:
-        pickle.dumps(value, protocol=5, buffer_callback=lambda buffer: None)
+        pickle.dumps(tried, protocol=5, buffer_callback=lambda buffer: None)
     except Exception:  # noqa: BLE001  any error is the answer
         return False
     return True

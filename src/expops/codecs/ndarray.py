@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from .base import Encoded
 
 def _described(dtype: Any) -> object | None:
     """``dtype`` as JSON, or ``None`` if it would not come back as it is."""
-    if dtype.hasobject or dtype.metadata is not None:
+    if dtype.hasobject or dtype.metadata:
         return None
     numpy: Any = sys.modules["numpy"]
     if dtype.names is None:
@@ -75,18 +76,20 @@ class NdarrayCodec:
             fields = json.loads(head)
             dtype = numpy.lib.format.descr_to_dtype(_tuples(fields["dtype"]))
             shape = tuple(fields["shape"])
+            if dtype.hasobject or any(side < 0 for side in shape):
+                # Laid over bytes, objects would be addresses that anyone can have written.
+                raise ValueError(f"no array of {dtype} and shape {shape} is written this way")
             array: Any = _placed(numpy, shape, dtype, fields["order"], buffers)
             return array[()] if fields["scalar"] else array
-        except (ValueError, TypeError, KeyError, AttributeError, MemoryError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise CorruptData(f"a stored array can't be read: {error!r}") from error
 
 
 def _placed(numpy: Any, shape: tuple[int, ...], dtype: Any, order: str, buffers: Sequence[memoryview]) -> Any:
     if not buffers:
-        array = numpy.empty(shape, dtype, order=order)
-        if array.nbytes:
+        if math.prod(shape) * dtype.itemsize:
             raise ValueError("its elements are missing")
-        return array
+        return numpy.empty(shape, dtype, order=order)
     (buffer,) = buffers
     array = numpy.ndarray(shape, dtype, buffer=buffer, order=order)
     if array.nbytes != buffer.nbytes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copyreg
+import io
 import pickle
+import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from ..errors import CannotStore, CorruptData
 from .base import Encoded
@@ -14,6 +17,17 @@ _IN_BAND_BELOW: Final = 4096
 # A stream above this size is a buffer, so that heads stay small.
 _LARGE_STREAM: Final = 1 << 16
 _STREAM_IN_BUFFER: Final = b""
+
+
+def _dates(numbers: Any, dtype: Any) -> Any:
+    return numbers.view(dtype)
+
+
+def _reduce_array(array: Any) -> Any:
+    """How an array is pickled: dates as the numbers below them, since NumPy writes them into the stream as bytes."""
+    if array.dtype.kind in "mM":
+        return _dates, (array.view("i8"), array.dtype)
+    return array.__reduce_ex__(5)
 
 
 def _dumps(value: object) -> tuple[bytes, list[memoryview]]:
@@ -26,7 +40,13 @@ def _dumps(value: object) -> tuple[bytes, list[memoryview]]:
         buffers.append(buffer.raw())
         return False
 
-    return pickle.dumps(value, protocol=5, buffer_callback=keep_in_band), buffers
+    stream = io.BytesIO()
+    pickler = pickle.Pickler(stream, protocol=5, buffer_callback=keep_in_band)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        pickler.dispatch_table = {**copyreg.dispatch_table, numpy.ndarray: _reduce_array}
+    pickler.dump(value)
+    return stream.getvalue(), buffers
 
 
 class PickleCodec:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ..cache import artifacts
@@ -22,10 +21,9 @@ from ..runs.model import ActionRecord
 from ..seeding.session import SeededAction
 from .describe import Describer, spelled_out
 from .frames import Frame, SeedPath
+from .records import HOST, executed_record, hit_record
 from .signatures import mutable
 from .streams import Capture, append
-
-HOST = socket.gethostname()
 
 
 class Session(NamedTuple):
@@ -297,67 +295,6 @@ class _Run:
         seconds = time.time() - self.started
         record = executed_record(self.frame, "step", self.reason, self.started, seconds, {}, "", "", None)
         return record._replace(outcome="failed", error=f"{type(error).__name__}: {error}")
-
-
-def executed_record(
-    frame: Frame,
-    kind: str,
-    reason: str,
-    started: float,
-    seconds: float,
-    outputs: Mapping[str, StoredValue],
-    action: str,
-    result: str,
-    manifest: Manifest | None,
-) -> ActionRecord:
-    """The ledger's record of an execution; without a manifest its result was not kept."""
-    return ActionRecord(
-        path=frame.path,
-        kind=kind,
-        outcome="executed",
-        reason=reason,
-        seconds=seconds,
-        saved=0.0,
-        outputs=output_marks(outputs),
-        seed=frame.seeds.seed(),
-        drew="" in frame.observed.seed,
-        started=started,
-        action=action,
-        result=result,
-        producer=manifest.run if manifest is not None else "",
-        stored=manifest is not None,
-        artifacts=tuple(item.path for item in manifest.artifacts) if manifest is not None else (),
-        error="",
-    )
-
-
-def hit_record(path: str, look_up: LookUp, seconds: float, started: float) -> ActionRecord:
-    """The ledger's record of a hit. ``look_up`` must have its manifest."""
-    manifest = look_up.manifest
-    assert manifest is not None
-    return ActionRecord(
-        path=path,
-        kind=manifest.kind,
-        outcome="hit",
-        reason="nothing changed",
-        seconds=seconds,
-        saved=manifest.seconds,
-        outputs=output_marks(manifest.outputs),
-        seed=manifest.seed,
-        drew="" in manifest.discovered.get("seed", {}),
-        started=started,
-        action=look_up.action,
-        result=look_up.result,
-        producer=manifest.run,
-        stored=True,
-        artifacts=tuple([item.path for item in manifest.artifacts]),
-        error="",
-    )
-
-
-def output_marks(outputs: Mapping[str, StoredValue]) -> dict[str, tuple[str, int]]:
-    """Fingerprint and size by output name."""
-    return {name: (value.fingerprint, value.size) for name, value in outputs.items()}
 
 
 def replay(log: Iterable[tuple[str, str]]) -> None:

@@ -13,7 +13,6 @@ from ..hashing.code import CodeFingerprint, ProjectCode
 from ..hashing.values import fingerprint
 from .signatures import Binder
 
-
 _NONE: Final[dict[str, str]] = {}
 
 

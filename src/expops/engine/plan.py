@@ -71,6 +71,10 @@ class Planner:
     def plan_all(self, names: Collection[str]) -> dict[str, Planned]:
         """A plan for all of ``names``, in topological order; "unknown" below whatever must run."""
         self._cache.prefetch(names)
+        with self._files.snapshot():
+            return self._plan_all(names)
+
+    def _plan_all(self, names: Collection[str]) -> dict[str, Planned]:
         plan: dict[str, Planned] = {}
         for generation in self._graph.generations():
             for name in generation:

@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import IO, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..cache.manifest import Manifest
-from ..cache.store import ResultCache
 from ..errors import CorruptData, StorageError
-from ..executors.base import Event, Executor, Failed, Message
-from ..executors.process import RawOutput
-from ..pipeline.binding import DATA_HYPERPARAMETERS, Binding
+from ..pipeline.binding import Binding
 from ..runs.ledger import Recorder, new_run_id
 from ..runs.model import ActionRecord, Metrics, RunRecord, fold_metrics
 from . import shelf
-from .actions import HOST, hit_record
-from .events import Printed, Started, StepEnded, Warned, Watcher
-from .frames import SeedPath
+from .events import Watcher
+from .options import Options
 from .plan import Planned, Planner
 from .project import Project
 from .provenance import GitState
-from .scratch import clear_dead_runs, lock_folder
-from .task import Argument, Bundle, Literal, Outcome, ProcessTask, Ref
-from .workspace import Setup, close_workspace
+from .records import HOST, ended_record, hit_record
 
-_TICK = 0.1
-_LOST_LIMIT = 3
+if TYPE_CHECKING:
+    from .dispatch import Dispatcher
+    from .task import Outcome
 
-
-class Options(NamedTuple):
-    """How to run. ``targets`` are the processes to run, with what they need; empty for all.
-
-    ``open_cache`` must pickle; workers open the cache with it. ``hidden`` is the project's ``.expops`` folder.
-    """
-
-    seed: int
-    jobs: int
-    forced: frozenset[str]
-    targets: frozenset[str]
-    overrides: tuple[str, ...]
-    command: tuple[str, ...]
-    hidden: str
-    open_cache: Callable[[], ResultCache]
-    make_executor: Callable[[int, Callable[[Message], None]], Executor]
+_TICK: Final = 0.1  # seconds
+_LOST_LIMIT: Final = 3
 
 
 class RunResult(NamedTuple):
@@ -80,23 +60,12 @@ class Runner:
         self._unstored: dict[str, dict[str, str]] = {}
         self._ended: dict[str, ActionRecord] = {}
         self._waiting: list[str] = []
-        self._running: dict[str, Planned] = {}
+        self._running: set[str] = set()
         self._lost: dict[str, int] = {}
-        self._executor: Executor | None = None
-        self._lock: IO[bytes] | None = None
+        self._dispatcher: Dispatcher | None = None
         self._actions: list[ActionRecord] = []
         self._metrics: Metrics = {}
         self._recorder = Recorder(project.cache.kv, self._new_record())
-        run_folder = os.path.join(options.hidden, "work", self._recorder.run.run_id)
-        self._setup = Setup(
-            project.root,
-            project.config.name,
-            self._recorder.run.run_id,
-            run_folder,
-            options.seed,
-            project.import_roots,
-            options.open_cache,
-        )
 
     def run(self) -> RunResult:
         """Plan, execute, record. A failure of user code is in the result; Ctrl-C ends the run as interrupted."""
@@ -168,46 +137,24 @@ class Runner:
         self._end(name, record, [], manifest)
 
     def _submit(self, name: str, planned: Planned) -> None:
-        binding, described, look_up = planned.binding, planned.described, planned.look_up
-        assert binding is not None
-        assert described is not None
-        assert look_up is not None
-        unstored = self._needs_unstored(binding)
+        assert planned.binding is not None
+        unstored = self._needs_unstored(planned.binding)
         if unstored:
             self._fail(name, unstored)
             return
-        process = next(item for item in self._project.config.processes if item.name == name)
-        task = ProcessTask(
-            setup=self._setup,
-            name=name,
-            script=process.script,
-            function=process.function,
-            arguments=self._arguments(binding),
-            described=described,
-            look_up=look_up,
-            reason=planned.reason,
-            forced=self._forced_in(name),
-            keep=process.cache,
-        )
-        if self._executor is None:
+        if self._dispatcher is None:
             self._start()
-        assert self._executor is not None
-        self._running[name] = planned
-        self._executor.submit(name, task)
+        assert self._dispatcher is not None
+        self._running.add(name)
+        self._dispatcher.submit(name, planned, self._manifests)
 
-    def _arguments(self, binding: Binding) -> dict[str, Argument]:
-        outputs: dict[str, Argument] = {
-            argument: Ref(source, output, self._manifests[source].outputs[output])
-            for argument, (source, output) in binding.outputs.items()
-        }
-        parameters: dict[str, Argument] = {argument: Literal(value) for argument, value in binding.parameters.items()}
-        if binding.style == DATA_HYPERPARAMETERS:
-            data: dict[str, dict[str, Argument]] = {}
-            for source, output in binding.outputs.values():
-                data.setdefault(source, {})[output] = outputs[f"{source}/{output}"]
-            by_process: dict[str, Argument] = {source: Bundle(items) for source, items in data.items()}
-            return {"data": Bundle(by_process), "hyperparameters": Bundle(parameters)}
-        return {**outputs, **parameters}
+    def _start(self) -> None:
+        """Before the first execution: a record of the run in case it is killed, and the executor."""
+        # Imported here, since a run in which all is cached needs none of what executes.
+        from .dispatch import Dispatcher
+
+        self._flush(self._recorder.run)
+        self._dispatcher = Dispatcher(self._project, self._options, self._recorder.run.run_id, self._watcher)
 
     def _needs_unstored(self, binding: Binding) -> str:
         for argument in binding.defaults:
@@ -216,58 +163,25 @@ class Runner:
                     return f"output '{argument}' of '{source}' can't be handed on: {outputs[argument]}"
         return ""
 
-    def _forced_in(self, name: str) -> frozenset[str]:
-        return frozenset(path for path in self._options.forced if path.split("/")[0] == name)
-
-    def _start(self) -> None:
-        """Before the first execution: the executor, and a record of the run in case it is killed."""
-        clear_dead_runs(os.path.dirname(self._setup.work))
-        os.makedirs(self._setup.work, exist_ok=True)
-        self._lock = lock_folder(self._setup.work)
-        self._executor = self._options.make_executor(self._options.jobs, self._tell)
-        self._flush(self._recorder.run)
-
     def _loop(self) -> None:
         while self._running:
-            assert self._executor is not None
-            for event in self._executor.events(_TICK):
-                self._handle(event)
+            assert self._dispatcher is not None
+            for ended in self._dispatcher.ended(_TICK):
+                self._running.discard(ended.name)
+                self._take(ended)
             self._watcher.tick()
 
-    def _handle(self, event: Event) -> None:
-        if isinstance(event, Message):
-            self._tell(event)
-        elif isinstance(event, Failed):
-            self._running.pop(event.task)
-            self._fail(event.task, f"{type(event.error).__name__}: {event.error}")
-        elif isinstance(event.value, Outcome):
-            self._running.pop(event.task)
-            self._take_outcome(event.value)
-
-    def _tell(self, message: Message) -> None:
-        payload = message.payload
-        if isinstance(payload, Printed):
-            self._watcher.printed(payload.process, payload.stream, payload.text)
-        elif isinstance(payload, StepEnded):
-            self._watcher.step_ended(payload.path, payload.outcome)
-        elif isinstance(payload, Warned):
-            self._watcher.warned(payload.message)
-        elif isinstance(payload, Started):
-            self._watcher.started(payload.process, payload.reason)
-        elif isinstance(payload, RawOutput):
-            self._watcher.printed(message.task, payload.stream, payload.data.decode("utf-8", "backslashreplace"))
-
-    def _take_outcome(self, outcome: Outcome) -> None:
-        name = outcome.name
-        if outcome.status == "lost":
-            self._redo(name, outcome)
-        elif outcome.manifest is None:
-            self._end(name, outcome.record, outcome.steps, None)
+    def _take(self, ended: Outcome) -> None:
+        name = ended.name
+        if ended.status == "lost":
+            self._redo(name, ended)
+        elif ended.manifest is None:
+            self._end(name, ended.record, ended.steps, None)
             self._skip_below(name)
         else:
-            self._manifests[name] = outcome.manifest
-            self._unstored[name] = outcome.unstored
-            self._end(name, outcome.record, outcome.steps, outcome.manifest)
+            self._manifests[name] = ended.manifest
+            self._unstored[name] = ended.unstored
+            self._end(name, ended.record, ended.steps, ended.manifest)
             self._advance(name)
 
     def _redo(self, name: str, outcome: Outcome) -> None:
@@ -303,7 +217,7 @@ class Runner:
                     ready.append(name)
 
     def _fail(self, name: str, error: str) -> None:
-        self._end(name, self._ending(name, "failed", "", error), [], None)
+        self._end(name, ended_record(self._options.seed, name, "failed", "", error), [], None)
         self._skip_below(name)
 
     def _skip_below(self, name: str) -> None:
@@ -312,33 +226,12 @@ class Runner:
             child = below.pop()
             if child in self._waiting:
                 self._waiting.remove(child)
-                self._end(child, self._ending(child, "skipped", f"'{name}' failed", ""), [], None)
+                self._end(child, ended_record(self._options.seed, child, "skipped", f"'{name}' failed", ""), [], None)
                 below += self._project.graph.downstream(child)
 
     def _skip_rest(self, reason: str) -> None:
         for name in [*self._running, *self._waiting]:
-            self._end(name, self._ending(name, "skipped", reason, ""), [], None)
-
-    def _ending(self, name: str, outcome: str, reason: str, error: str) -> ActionRecord:
-        seed = SeedPath(self._options.seed, name).seed()
-        return ActionRecord(
-            name,
-            "process",
-            outcome,
-            reason,
-            0.0,
-            0.0,
-            {},
-            seed,
-            False,
-            time.time(),
-            "",
-            "",
-            "",
-            False,
-            (),
-            error,
-        )
+            self._end(name, ended_record(self._options.seed, name, "skipped", reason, ""), [], None)
 
     def _end(self, name: str, record: ActionRecord, steps: list[ActionRecord], manifest: Manifest | None) -> None:
         self._ended[name] = record
@@ -350,7 +243,7 @@ class Runner:
         self._actions += [*steps, record]
         self._metrics.update(metrics)
         self._recorder.add([*steps, record], metrics)
-        if self._executor is not None:
+        if self._dispatcher is not None:
             self._flush(None)
         self._watcher.ended(record)
 
@@ -370,14 +263,8 @@ class Runner:
             self._watcher.warned(f"the ledger can't be written: {fault}")
 
     def _close(self) -> None:
-        if self._executor is not None:
-            if self._running:
-                self._executor.cancel()
-            self._executor.close()
-            close_workspace(self._setup)
-            if self._lock is not None:
-                self._lock.close()
-            shutil.rmtree(self._setup.work, ignore_errors=True)
+        if self._dispatcher is not None:
+            self._dispatcher.close(stop=bool(self._running))
 
     def _finish(self, status: str) -> None:
         self._project.cache.flush()

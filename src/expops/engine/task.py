@@ -21,13 +21,15 @@ from ..pipeline import context
 from ..pipeline.decorators import Process
 from ..runs.model import ActionRecord
 from ..seeding.session import SeededAction
-from .actions import HOST, Session, StepCalls, executed_record
+from .actions import Session, StepCalls
 from .events import Printed, Started, StepEnded, Warned
 from .frames import Frame, SeedPath
 from .names import folder_name
+from .records import HOST, executed_record
+from .setup import Setup
 from .streams import Capture
 from .traces import user_trace
-from .workspace import Setup, Workspace, workspace
+from .workspace import Workspace, workspace
 
 
 class Ref(NamedTuple):
@@ -144,7 +146,7 @@ class _Execution:
             run_id=shared.setup.run_id,
             record=self._step_ended,
             warn=lambda message: self.emit(Warned(message)),
-            imports=shared.imports,
+            imports=shared.imports.read,
             forced=self.task.forced,
         )
 
@@ -226,9 +228,8 @@ class _Execution:
         """Store outputs and files, and record the result if it may be found again."""
         frame_seconds = time.time() - self.started
         for file in self.task.described.code.files:
-            if file in self.shared.imports:
-                frame.observed.add(self.shared.imports[file])
-        self.shared.remember_imports(frame.observed.values())
+            if file in self.shared.imports.read:
+                frame.observed.add(self.shared.imports.read[file])
         try:
             outputs = self._store(result)
             written = artifacts.changed({}, artifacts.snapshot(self.work))

@@ -6,36 +6,17 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
 from types import ModuleType
-from typing import NamedTuple
 
-from ..cache.discovery import Places, Values
+from ..cache.discovery import Places
 from ..cache.files import FileDigests
 from ..cache.memo import KVMemo
-from ..cache.observe import Observer, install, watch
-from ..cache.store import ResultCache
+from ..cache.observe import Observer, install
 from ..errors import ProcessError
 from ..hashing.code import ProjectCode
-from ..seeding.session import SeededAction
 from .describe import Describer
-from .frames import SeedPath
-
-
-class Setup(NamedTuple):
-    """What a worker needs to know of a run. ``open_cache`` must pickle: it opens the cache in the worker.
-
-    ``project`` and ``work`` are absolute folders (of the project, and for this run's working folders); ``import_roots``
-    go in front of ``sys.path``.
-    """
-
-    project: str
-    project_name: str
-    run_id: str
-    work: str
-    seed: int
-    import_roots: tuple[str, ...]
-    open_cache: Callable[[], ResultCache]
+from .imports import ImportGuard
+from .setup import Setup
 
 
 class Workspace:
@@ -48,10 +29,9 @@ class Workspace:
         self.code = ProjectCode(setup.project, import_roots=setup.import_roots, memo=self._memo)
         self.describer = Describer(self.code)
         self.observer = Observer(Places(setup.project, None), FileDigests(self._memo))
-        self.imports: dict[str, dict[str, dict[str, str]]] = {}
+        self.imports = ImportGuard(setup.project, setup.seed, self.observer)
         self._scripts: dict[str, ModuleType] = {}
         self._enter()
-        self._known_modules = set(sys.modules)
 
     def _enter(self) -> None:
         setup = self.setup
@@ -67,35 +47,14 @@ class Workspace:
         # Byte code would be left behind in the project's folders.
         sys.dont_write_bytecode = True
         install()
+        self.imports.install()
 
     def load_script(self, script: str) -> ModuleType:
-        """Import a script of the project, once; what it reads and draws meanwhile counts for all that reach it.
-
-        Raises what the script raises.
-        """
+        """Import a script of the project, once. Raises what the script raises."""
         module = self._scripts.get(script)
         if module is None:
-            seeds = SeedPath(self.setup.seed, "", "import:" + script)
-            with self.observer.action() as observed, SeededAction(seeds.seed_for) as seeded:
-                before = watch(self.observer)
-                try:
-                    module = self._import(script)
-                finally:
-                    watch(before)
-            if seeded.drew:
-                observed.seed[seeds.step] = seeds.identity()
-            self.remember_imports(observed.values())
-            self._scripts[script] = module
+            module = self._scripts[script] = self._import(script)
         return module
-
-    def remember_imports(self, values: Values) -> None:
-        """Note that modules imported since the last call may have read ``values`` while they were imported."""
-        new = [sys.modules[name] for name in set(sys.modules) - self._known_modules]
-        self._known_modules = set(sys.modules)
-        for module in new if values else ():
-            if _lies_in(module, self.setup.project):
-                file = os.path.relpath(str(module.__file__), self.setup.project)
-                self.imports[file] = {kind: dict(found) for kind, found in values.items()}
 
     def _import(self, script: str) -> ModuleType:
         path = os.path.join(self.setup.project, script)
@@ -108,7 +67,27 @@ class Workspace:
             if spec is not None and spec.origin == path:
                 return importlib.import_module(name)
         # Another module has this name already: the script gets one of its own.
-        return _import_file(script, path)
+        return self._import_file(script, path)
+
+    def _import_file(self, script: str, path: str) -> ModuleType:
+        name = "project_" + "".join(char if char.isalnum() else "_" for char in os.path.splitext(script)[0])
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ProcessError(f"{script} can't be imported: it is no Python file")
+        loader = spec.loader
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        try:
+            self.imports.execute(name, path, lambda: loader.exec_module(module))
+        except BaseException:
+            del sys.modules[name]
+            raise
+        return module
+
+    def close(self) -> None:
+        """Write down what is pending and let go."""
+        self.imports.remove()
+        self.take_warnings()
+        self.cache.kv.close()
 
     def take_warnings(self) -> list[str]:
         """What the cache had to say since the last call; writes down what it still held."""
@@ -123,20 +102,6 @@ def _lies_in(module: ModuleType, project: str) -> bool:
     file = getattr(module, "__file__", None)
     inside = isinstance(file, str) and file.startswith(project + os.sep)
     return inside and not str(file).startswith(sys.prefix + os.sep)
-
-
-def _import_file(script: str, path: str) -> ModuleType:
-    name = "project_" + "".join(char if char.isalnum() else "_" for char in os.path.splitext(script)[0])
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ProcessError(f"{script} can't be imported: it is no Python file")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 _open: dict[tuple[str, str], Workspace] = {}
@@ -154,5 +119,4 @@ def close_workspace(setup: Setup) -> None:
     """Let go of a run's workspace, if this OS process has one."""
     shared = _open.pop((setup.project, setup.run_id), None)
     if shared is not None:
-        shared.take_warnings()
-        shared.cache.kv.close()
+        shared.close()

@@ -12,10 +12,10 @@ _CORRUPT: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _LOCKED: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 
 
-def fault(error: sqlite3.Error, path: str) -> StorageError:
+def fault(error: sqlite3.Error | UnicodeDecodeError, path: str) -> StorageError:
     """``error`` in expops's own words, for the database at ``path``."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _CORRUPT:
+    if code in _CORRUPT or isinstance(error, UnicodeDecodeError):
         return CorruptData(
             f"{path} is not a sound SQLite database ({error}); move it and its -wal and -shm siblings aside, "
             "and what it recorded is computed again"

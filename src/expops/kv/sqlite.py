@@ -2,7 +2,7 @@
 
 ::
 
-    kv.db        kv(key, value, expires), ordered by key
+    kv.db        kv(key, value, expires), ordered by key; a value ends with a checksum of itself and its key
     kv.db-wal    SQLite's own: what is not yet in kv.db; belongs to it, never delete it alone
     kv.db-shm    SQLite's own: the index of the WAL
 
@@ -20,6 +20,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, TypeAlias, TypeVar
+from zlib import crc32
 
 T = TypeVar("T")
 Row: TypeAlias = tuple[bytes, bytes, float | None]  # key, value, expires
@@ -28,6 +29,7 @@ _FORMAT: Final = 1  # of the file, kept in its user_version
 _BATCH: Final = 512  # keys in one statement; SQLite's own bound is 32,766
 _PAGE_ROWS: Final = 64
 _WAIT_IN_SQLITE: Final = 1.0  # seconds; then control comes back, and the whole call is tried again
+_SEAL: Final = 4  # bytes of a checksum
 _FORK_PATIENCE: Final = 5.0
 
 _PUT: Final = "INSERT OR REPLACE INTO kv(key, value, expires) VALUES (?, ?, NULL)"
@@ -60,7 +62,8 @@ class SQLiteKV:
     undo the last writes, and never damages the file.
 
     Besides :class:`~expops.errors.StoreUnavailable`, methods raise :class:`~expops.errors.CorruptData` when
-    the file isn't a sound database. A store can be used again after :meth:`close`; it then opens anew.
+    the file isn't a sound database; a single damaged record is as if it weren't there. After :meth:`close`,
+    a store can be used again: it then opens anew.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, patience: float = 60.0) -> None:
@@ -81,21 +84,21 @@ class SQLiteKV:
             rows = self._call(_fetch, _SELECT[len(names)], tuple(names)) if names else []
         else:
             rows = [row for batch in _batches(names) for row in self._call(_fetch, _wide_select(batch), batch)]
-        return {names[key]: value for key, value, expires in rows if expires is None or expires > time.time()}
+        return {names[key]: value for key, value in _live(rows) if key in names}
 
     def put(self, key: str, value: bytes) -> None:
         """See :meth:`KVStore.put`."""
-        self._change(_write, _PUT, [(_encode(key), value)])
+        self._change(_write, _PUT, [_sealed(key, value)])
 
     def put_many(self, items: Mapping[str, bytes]) -> None:
         """See :meth:`KVStore.put_many`."""
-        rows = [(_encode(key), value) for key, value in items.items()]
+        rows = [_sealed(key, value) for key, value in items.items()]
         if rows:
             self._change(_write, _PUT, rows)
 
     def create(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         """See :meth:`KVStore.create`."""
-        return self._change(_create, _encode(key), value, ttl)
+        return self._change(_create, *_sealed(key, value), ttl)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""
@@ -109,13 +112,11 @@ class SQLiteKV:
         end = start[:-1] + bytes([start[-1] + 1]) if start else _END
         while True:
             rows = self._call(_fetch, _SCAN, (start, end))
-            now = time.time()
-            for key, value, expires in rows:
-                if expires is None or expires > now:
-                    yield key.decode("utf-8", "surrogatepass"), value
+            for key, value in _live(rows):
+                yield key.decode("utf-8", "surrogatepass"), value
             if len(rows) < _PAGE_ROWS:
                 return
-            start = rows[-1][0] + b"\0"  # the least key after the last one seen
+            start = max(start, rows[-1][0]) + b"\0"  # the least key after the last one seen
 
     def flush(self) -> None:
         """See :meth:`KVStore.flush`. Nothing is held back."""
@@ -139,7 +140,7 @@ class SQLiteKV:
         while True:
             try:
                 return self._once(work, *args)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter for a damaged name in a message
                 # Not at the top: error messages are not on the path of a run in which all goes well.
                 from ._sqlite_faults import fault
 
@@ -151,10 +152,7 @@ class SQLiteKV:
             time.sleep(0.002)
 
     def _once(self, work: Callable[..., T], *args: object) -> T:
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._open()
+        connection = self._idle_connection() or self._open()
         sound = False
         try:
             result = work(connection, *args)
@@ -165,6 +163,12 @@ class SQLiteKV:
             else:
                 self._discard(connection)
         return result
+
+    def _idle_connection(self) -> sqlite3.Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _open(self) -> sqlite3.Connection:
         with self._opening:
@@ -236,6 +240,24 @@ def _fetch(connection: sqlite3.Connection, statement: str, values: tuple[bytes, 
     return connection.execute(statement, values).fetchall()
 
 
+def _sealed(key: str, value: bytes) -> tuple[bytes, bytes]:
+    """A key, and a value with a checksum of both: SQLite has none of its own."""
+    name = _encode(key)
+    return name, value + crc32(value, crc32(name)).to_bytes(_SEAL, "little")
+
+
+def _live(rows: list[Row]) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of what has not expired. A damaged record is as if it weren't there."""
+    for key, sealed, expires in rows:
+        if type(key) is not bytes or type(sealed) is not bytes:
+            continue
+        value = sealed[:-_SEAL]
+        if crc32(value, crc32(key)).to_bytes(_SEAL, "little") != sealed[-_SEAL:]:
+            continue
+        if expires is None or expires > time.time():
+            yield key, value
+
+
 def _write(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[bytes, ...]]) -> None:
     """One transaction, which has the write lock from its start: an upgrade in the middle could not wait."""
     if len(rows) == 1:  # a statement by itself is such a transaction, too
@@ -246,9 +268,9 @@ def _write(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[
     connection.execute("COMMIT")
 
 
-def _create(connection: sqlite3.Connection, key: bytes, value: bytes, ttl: float | None) -> bool:
+def _create(connection: sqlite3.Connection, key: bytes, sealed: bytes, ttl: float | None) -> bool:
     now = time.time()
-    row = (key, value, None if ttl is None else now + ttl, now)
+    row = (key, sealed, None if ttl is None else now + ttl, now)
     return connection.execute(_CREATE, row).rowcount > 0
 
 

@@ -96,6 +96,8 @@ class Effects:
     def _class(self, node: ast.ClassDef) -> None:
         self._decorators(node)
         for base in [*node.bases, *(keyword.value for keyword in node.keywords)]:
+            while isinstance(base, ast.Subscript):  # Generic[T]
+                base = base.value
             chain = chain_of(base)
             if chain:
                 self.calls[f"b:{'.'.join(chain)}"] = None

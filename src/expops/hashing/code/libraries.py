@@ -52,6 +52,8 @@ class Libraries:
             if prefix in owners:
                 return tuple(owners[prefix])
             prefix = prefix.rpartition(".")[0]
+        if any(owner.startswith(dotted + ".") for owner in owners):
+            return ()  # a namespace that several distributions share; what is taken of it counts
         return (self._by_source(top),)
 
     def _scan(self) -> dict[str, list[tuple[str, str]]]:

@@ -83,7 +83,7 @@ class Live:
             return self._placed(place)
         if path is not None:
             return self._bytecode_node(function, path, "the loaded code differs from the file")
-        if os.path.exists(code.co_filename) or code.co_filename.startswith("<frozen"):
+        if os.path.exists(code.co_filename) or self._is_foreign(function):
             return None
         cell = self.sources.cell(code)
         if cell is None:
@@ -95,6 +95,13 @@ class Live:
         if own is None:
             return self._bytecode_node(function, CELL, "its source was not found where it was typed")
         return self._cell_node(code.co_qualname, own, record, cell, function.__globals__)
+
+    def _is_foreign(self, function: FunctionType) -> bool:
+        """Whether a function without a file of its own belongs to a library: generated, frozen or zipped."""
+        file = getattr(sys.modules.get(function.__module__ or ""), "__file__", None)
+        generated = function.__code__.co_filename.startswith("<frozen")
+        is_main = function.__module__ == "__main__"
+        return generated or (file is not None and not is_main and not self._finder.is_project(file))
 
     def _placed(self, place: Place) -> Node | None:
         if place.nested is None:

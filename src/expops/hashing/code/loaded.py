@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import linecache
 import os
 from types import CodeType
 from typing import NamedTuple
 
+from ...errors import SourceError
 from .bytecode import all_codes, first_position, same_code
 from .facts import FileFacts, Nested
 from .files import Files
@@ -74,6 +74,8 @@ class Sources:
 
     def cell(self, code: CodeType) -> Cell | None:
         """The source that ``linecache`` holds for a code object that is in no file."""
+        import linecache  # loads tokenize, which plans do without
+
         file = code.co_filename
         if file not in self._cells:
             lines = linecache.getlines(file)
@@ -99,4 +101,7 @@ def _read_cell(source: str) -> Cell | None:
     from .reader import read_facts, read_nested  # needs ast
 
     encoded = source.encode("utf-8", "surrogatepass")
-    return Cell(read_facts(encoded, CELL, ""), read_nested(encoded, CELL))
+    try:
+        return Cell(read_facts(encoded, CELL, ""), read_nested(encoded, CELL))
+    except SourceError:
+        return None  # what was kept is not what ran, such as a cell with its magics

@@ -83,12 +83,13 @@ class References:
             cost = dynamic.reference(self._context.dotted(chain))
             if cost:
                 self.used[cost] = None
-                return
         self.used[f"{kind}:{'.'.join(chain)}"] = None
 
     def _imported(self, module: str, chain: list[str]) -> None:
         cost = dynamic.reference(join(module, ".".join(chain)))
-        self.used[cost or f"i:{module}|{'.'.join(chain)}"] = None
+        if cost:
+            self.used[cost] = None
+        self.used[f"i:{module}|{'.'.join(chain)}"] = None
 
     def _is_outer(self, scope: Scope) -> bool:
         outer = self._outer
@@ -135,7 +136,7 @@ class References:
         first = node.args[0] if node.args else None
         text = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
         if dotted in dynamic.IMPORTERS and text is not None:
-            self.used[f"m:{text}"] = None
+            self.used[_named_module(text, node)] = None
             rest = [*node.args[1:], *node.keywords]
         elif dotted in _ATTRIBUTE_READERS and len(node.args) > 1 and chain_of(node.args[0]):
             self._attribute_by_name(dotted, node.args[0], node.args[1])
@@ -259,3 +260,12 @@ class References:
         for node in nodes:
             self.visit(node)
         self.used = used
+
+
+def _named_module(name: str, call: ast.Call) -> str:
+    """Reference to the module that ``import_module(name, package)`` gives."""
+    package = next((word.value for word in call.keywords if word.arg == "package"), None)
+    package = package or (call.args[1] if len(call.args) > 1 else None)
+    if not name.startswith(".") or (isinstance(package, ast.Name) and package.id == "__package__"):
+        return f"m:{name}"
+    return "a:import_module relative to a computed package"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..canonical import digest_of
-from .captured import Captured
 from .closure import Closures
 from .facts import FileFacts, function_facts
 from .files import Files
@@ -14,8 +14,10 @@ from .finder import Finder
 from .graph import Graph, Node
 from .judge import Judge
 from .libraries import Libraries
-from .live import Live
 from .model import CodeFingerprint, FunctionFacts, Memo
+
+if TYPE_CHECKING:
+    from .live import Live
 
 # Part of every fingerprint: raise it when the same code gets another digest on purpose.
 _SCHEME = 1
@@ -36,7 +38,7 @@ class ProjectCode:
         self._known: dict[tuple[str, str], CodeFingerprint] = {}
         self._relatives: dict[str, str] = {}
         self._closures = Closures(self._graph)
-        self._live = Live(self._files, self._finder, self._graph, self._of_node)
+        self._loaded: Live | None = None
 
     def functions(self, path: str) -> dict[str, FunctionFacts]:
         """Top-level functions of a project file, by name.
@@ -67,14 +69,23 @@ class ProjectCode:
 
         Wrappers that say what they wrap, partials and bound methods are looked through.
         """
-        return self._live.fingerprint(obj)
+        return self._live().fingerprint(obj)
 
     def closure(self, function: object) -> dict[str, object]:
         """The values that a nested function and the nested functions that it uses close over, by readable name.
 
         Functions whose source is known count as code and are left out.
         """
-        return Captured(self._live).of(function)
+        from .captured import Captured  # what concerns loaded code, a plan does without
+
+        return Captured(self._live()).of(function)
+
+    def _live(self) -> Live:
+        from .live import Live  # what concerns loaded code, a plan does without
+
+        if self._loaded is None:
+            self._loaded = Live(self._files, self._finder, self._graph, self._of_node)
+        return self._loaded
 
     def _relative(self, path: str) -> str:
         if path not in self._relatives:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 from types import FunctionType, MethodType
 
+_DEEPEST = 100  # an object that answers to every attribute would go on for ever
+
 
 def layers(obj: object) -> list[object]:
     """``obj`` and what it wraps, outermost first: ``__wrapped__``, partials, bound and static methods."""
     found = [obj]
     seen = {id(obj)}
     current = _inner(obj)
-    while current is not None and id(current) not in seen:
+    while current is not None and id(current) not in seen and len(found) < _DEEPEST:
         seen.add(id(current))
         found.append(current)
         current = _inner(current)

@@ -80,7 +80,7 @@ def ndarray(value: Any, context: Context) -> Node:
 
 def _dtype_text(value: Any) -> object:
     """A dtype as cheaply as can be: most are told by their text."""
-    return value.str if value.kind not in "VT" and value.metadata is None else value
+    return value.str if value.kind not in "VT" and not value.metadata else value
 
 
 def _masked(value: Any, context: Context) -> Node:

@@ -52,6 +52,9 @@ def function(value: types.FunctionType, context: Context) -> Node:
     own_name = code.co_qualname == name and value.__globals__.get("__name__") == module
     if found is None and own_name and _is_importable(module, name):
         return node("function", [module, name])
+    if "registry" in vars(value) and "dispatch" in vars(value):
+        # functools.singledispatch: its closure holds a cache of weak references, too.
+        return node("dispatched function", [module, name, found, *value.registry.values()])  # type: ignore[attr-defined]
     cells = value.__closure__ or ()
     closure = [_content(cell) for cell in cells]
     extras = {key: part for key, part in vars(value).items() if not _is_dunder(key)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from ...errors import CannotFingerprint
@@ -16,8 +17,13 @@ from ..digest import digest_bytes
 from .atoms import seal
 from .expand import expand, label
 from .node import Context, Node, Refused
+from .recursive import Encoder, TooDeep
 
 _UNKNOWN: Final = b"@"
+# Most parts of a large value are shallow, and the recursive way is ten times faster for them.
+_SHALLOW: Final = 8
+# So many labels take about half a minute.
+_MANY_LABELS: Final = 2_000_000
 
 
 class _Graph:
@@ -29,6 +35,7 @@ class _Graph:
         self.targets: list[list[int]] = []
         self._from: list[tuple[int, int]] = [(-1, 0)]
         self._name = name
+        self._encoder = Encoder(context)
         self._discover(context)
 
     def _discover(self, context: Context) -> None:
@@ -51,8 +58,11 @@ class _Graph:
                 self.targets[number].append(target)
 
     def _expand(self, number: int, context: Context) -> Node | bytes:
+        value = self.values[number]
+        with suppress(TooDeep, Refused):
+            return self._encoder.encode(value, _SHALLOW)
         try:
-            return expand(self.values[number], context)
+            return expand(value, context)
         except Refused as refusal:
             raise CannotFingerprint(f"{self.path(number)}: {refusal}") from refusal.__cause__
 
@@ -113,8 +123,13 @@ def _refine(members: list[int], graph: _Graph, encodings: dict[int, bytes]) -> N
     """Encodings for the members of a cycle: refined until no more of them can be told apart."""
     labels = dict.fromkeys(members, _UNKNOWN)
     classes = 0
+    effort = 0
     while len(set(labels.values())) > classes:
         classes = len(set(labels.values()))
+        effort += len(members)
+        if effort > _MANY_LABELS:
+            what = f"{len(members)} objects that refer to each other in a circle"
+            raise CannotFingerprint(f"{graph.path(members[-1])}: {what} take too long to tell apart; keep fewer")
         refined: dict[int, bytes] = {}
         for number in members:
             near = [labels[target] if target in labels else encodings[target] for target in graph.targets[number]]

@@ -1,0 +1,135 @@
+"""Imports that leave no trace in the action that happens to make them first.
+
+What a module reads and draws while it is imported would else count for the first action of a worker that needs it, and
+shift that action's random numbers. So each outermost import of a library is an action of its own as far as random state goes, and so is
+each module of the project, whose reads and draws are kept and count for every action that reaches the module.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from ..cache.observe import Observer, watch
+from ..seeding.session import SeededAction
+from .frames import SeedPath
+
+Values = dict[str, dict[str, str]]
+
+
+class ImportGuard:
+    """A finder in front of all others, between :meth:`install` and :meth:`remove`.
+
+    ``read`` maps project files to what was discovered while they were imported.
+    """
+
+    def __init__(self, project: str, seed: int, observer: Observer) -> None:
+        self.read: dict[str, Values] = {}
+        self._project = project + os.sep
+        self._seed = seed
+        self._observer = observer
+        self._in_library = False
+        self._searching: set[str] = set()
+
+    def install(self) -> None:
+        """Watch imports from now on."""
+        sys.meta_path.insert(0, self)
+
+    def remove(self) -> None:
+        """Watch no more."""
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec that the other finders have, its loader guarded; inside a library's import, nothing."""
+        if self._in_library or fullname in self._searching:
+            return None
+        self._searching.add(fullname)
+        try:
+            spec = self._find_elsewhere(fullname, path, target)
+        finally:
+            self._searching.discard(fullname)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Guarded(spec.loader, self, fullname, spec.origin)  # type: ignore[assignment]
+        return spec
+
+    def _find_elsewhere(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for finder in list(sys.meta_path):
+            find = getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(fullname, path, target) if find is not None and finder is not self else None
+            if spec is not None:
+                return spec
+        return None
+
+    def project_file(self, origin: str | None) -> str | None:
+        """The project-relative path of a module's file, or ``None`` for a library's."""
+        if origin is None or not origin.startswith(self._project) or origin.startswith(sys.prefix + os.sep):
+            return None
+        return origin[len(self._project) :]
+
+    def execute(self, name: str, origin: str | None, run: Callable[[], None]) -> None:
+        """Execute a module that is being imported."""
+        file = self.project_file(origin)
+        if file is None:
+            self._execute_library(name, run)
+        else:
+            self._execute_own(file, run)
+
+    def _execute_library(self, name: str, run: Callable[[], None]) -> None:
+        if self._in_library:
+            run()
+            return
+        self._in_library = True
+        try:
+            with SeededAction(SeedPath(0, "", "import:" + name).seed_for):
+                run()
+        finally:
+            self._in_library = False
+
+    def _execute_own(self, file: str, run: Callable[[], None]) -> None:
+        seeds = SeedPath(self._seed, "", "import:" + file)
+        before = watch(self._observer)
+        try:
+            with self._observer.action() as observed, SeededAction(seeds.seed_for) as seeded:
+                run()
+        finally:
+            watch(before)
+        if seeded.drew:
+            observed.seed[seeds.step] = seeds.identity()
+        self.read[file] = observed.values()
+        if self._observer.stack:
+            self._observer.stack[-1].add(self.read[file])
+
+
+class _Guarded:
+    """Another loader, run by the guard; it steps out of the module's way when it has done its part."""
+
+    def __init__(self, loader: Any, guard: ImportGuard, name: str, origin: str | None) -> None:
+        self._loader = loader
+        self._guard = guard
+        self._name = name
+        self._origin = origin
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """The inner loader's module."""
+        created: ModuleType | None = self._loader.create_module(spec)
+        return created
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module under guard."""
+        spec: Any = module.__spec__
+        if spec is not None and spec.loader is self:
+            spec.loader = self._loader
+        if vars(module).get("__loader__") is self:
+            module.__loader__ = self._loader
+        self._guard.execute(self._name, self._origin, lambda: self._loader.exec_module(module))

@@ -1,0 +1,26 @@
+"""How to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..cache.store import ResultCache
+from ..executors.base import Executor, Message
+
+
+class Options(NamedTuple):
+    """What a run is asked to do. ``targets`` are the processes to run, with what they need; empty for all.
+
+    ``open_cache`` must pickle; workers open the cache with it. ``hidden`` is the project's ``.expops`` folder.
+    """
+
+    seed: int
+    jobs: int
+    forced: frozenset[str]
+    targets: frozenset[str]
+    overrides: tuple[str, ...]
+    command: tuple[str, ...]
+    hidden: str
+    open_cache: Callable[[], ResultCache]
+    make_executor: Callable[[int, Callable[[Message], None]], Executor]
