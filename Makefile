@@ -70,4 +70,5 @@ $(VENV)/.created:
 $(VENV)/.demo $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: $(VENV)/.created pyproject.toml
 	@echo "installing expops and its $* dependencies into $(VENV)"
 	@$(PIP) install --editable . --group $*
+	@$(BIN)/python -m compileall -q src/expops
 	@touch $@

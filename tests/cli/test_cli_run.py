@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from cli_project import SCRIPT, History, Project
@@ -273,9 +272,3 @@ def test_a_name_outside_the_terminal_encoding_is_printed_all_the_same(make: Call
     done = project("run", PYTHONIOENCODING="ascii", LC_ALL="C")
     assert done.code == 0, done.err
     assert "gr\\xf6\\xdfe" in done.out
-
-
-def test_artifacts_can_be_opened_where_show_says(history: History, tmp_path: Path) -> None:
-    document = history.project("show", history.third.json["run_id"], "--json").json
-    place = document["artifacts"]["report"]["report.txt"]
-    assert Path(place).read_text() == "[3, 6, 9]"

@@ -73,7 +73,8 @@ def _code_reasons(now: Described, old: ActionKey, load: Callable[[str], bytes | 
     if raw is None:
         return ["code changed"]
     symbols, libraries, _ = json.loads(raw)
-    reasons = changes(symbols, now.code.symbols)
+    # A fingerprint names the function itself first.
+    reasons = changes(symbols, now.code.symbols, root=next(iter(now.code.symbols), ""))
     for library in sorted({*libraries, *now.code.libraries}):
         was, is_now = libraries.get(library), now.code.libraries.get(library)
         if was != is_now:

@@ -169,7 +169,7 @@ def _newest_results(ledger: Ledger, run: RunRecord, processes: set[str]) -> dict
     """For each of ``processes`` that a later run than ``run`` has got through, the result of the latest one."""
     found: dict[str, str] = {}
     for later in reversed(ledger.runs()):
-        if later.run_id <= run.run_id or found.keys() == processes:
+        if later.run_id == run.run_id or found.keys() == processes:
             break
         for item in ledger.actions(later.run_id):
             if item.path in processes and item.outcome in ("hit", "executed"):

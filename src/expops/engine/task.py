@@ -174,6 +174,7 @@ class _Execution:
         except BaseException as error:  # noqa: BLE001
             # Whatever user code raises, SystemExit included, is the process's failure and not the worker's.
             return self._outcome(frame, "failed", error=user_trace(error))
+        calls.session.capture.flush()  # a last line without its end belongs to the log as well
         return self._finish(frame, result)
 
     def _argument(self, item: Argument) -> object:

@@ -18,6 +18,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Final, TypeAlias, TypeVar
 from zlib import crc32
@@ -293,22 +294,22 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _bare(path: str) -> sqlite3.Connection:
-    def connect() -> sqlite3.Connection:
-        # Passed between threads, but used by one at a time.
-        return sqlite3.connect(path, timeout=_WAIT_IN_SQLITE, isolation_level=None, check_same_thread=False)
-
+    # Passed between threads, but used by one at a time.
+    connect = partial(sqlite3.connect, path, timeout=_WAIT_IN_SQLITE, isolation_level=None, check_same_thread=False)
     try:
         return connect()
     except sqlite3.OperationalError:
-        if os.path.isdir(os.path.dirname(path)):
-            raise
+        _make_folder(path)
+    return connect()
+
+
+def _make_folder(path: str) -> None:
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
     except OSError as error:
         from ._sqlite_faults import no_folder
 
         raise no_folder(error, path) from error
-    return connect()
 
 
 def _set_up(connection: sqlite3.Connection) -> None:

@@ -36,7 +36,8 @@ class Ledger:
 
     def runs(self) -> list[RunRecord]:
         """All runs, oldest first."""
-        return [_run_in(raw) for _, raw in self._kv.scan("run/")]
+        # Ids of runs that began in the same second are in no order.
+        return sorted((_run_in(raw) for _, raw in self._kv.scan("run/")), key=lambda run: (run.started, run.run_id))
 
     def find(self, run_id: str) -> RunRecord:
         """The run of that id, of a unique beginning of one, or ``"last"``. Raises :class:`UnknownName`."""

@@ -234,6 +234,8 @@ class KVStoreSuite:
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(worker, range(8)))
+        store.flush()
+        second.flush()
         assert len(list(store.scan(at))) == 8 * 20 + 1
 
     def test_behaves_as_a_dict_would(self, store: KVStore) -> None:
