@@ -40,12 +40,18 @@ def test_status_says_what_would_run_and_why(history: History) -> None:
 
 
 def test_a_process_that_cannot_be_called_is_no_hit(project: Project) -> None:
-    project.edit("src/main.py", 'return {"size": len(rows)}', 'return dict([("size", len(rows)), ("rows", rows)])')
-    project.edit("configs/project_config.yaml", "fit report", "fit aside report\n      aside report")
-    project.edit("src/main.py", "def report(scaled):", "def report(scaled, size, other):")
-    project("run", "--only", "aside", "-q")
+    project.edit("src/main.py", 'return {"size": len(rows)}', "return dict(size=len(rows))")
+    project.edit("configs/project_config.yaml", "fit report", "fit report\n      aside report")
+    project.edit("src/main.py", "def report(scaled):", "def report(scaled, missing):")
+    assert project("run", "-q").code == 1
     done = project("status", "--json")
-    assert done.code in (0, 2)
+    assert done.code == 0, done.err
+    report = done.json["actions"][-1]
+    assert (report["path"], report["plan"]) == ("report", "miss")
+    assert "missing" in report["reason"]
+    told = project("status").out
+    assert "report   fails" in told
+    assert "1 can't run" in told
 
 
 def test_many_cached_processes_are_folded(project: Project) -> None:
@@ -99,7 +105,7 @@ def test_explain_of_a_file_that_was_read(project: Project) -> None:
     project.write("data/rows.txt", "1 2 3")
     project.edit("src/main.py", "[1, 2, 3]", '[int(word) for word in open("data/rows.txt").read().split()]')
     project("run", "-q")
-    assert "files     data/rows.txt\n" in project("explain", "load").out
+    assert "  files  data/rows.txt\n" in project("explain", "load").out
     project.write("data/rows.txt", "1 2 4")
     assert project("explain", "load", "--json").json["reason"] == "file data/rows.txt changed"
 

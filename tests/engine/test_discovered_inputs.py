@@ -155,3 +155,24 @@ def test_files_written_by_the_action_are_no_inputs(tmp_path: Path) -> None:
     shown = sandbox.root / ".expops" / "artifacts" / "work" / "part.txt"
     assert shown.read_text() == "xxx"
     assert outputs(first) != outputs(third)
+
+
+def test_a_librarys_cache_in_the_home_folder_is_no_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """matplotlib reads its list of fonts from there while it is imported; on another machine it is another file."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    (tmp_path / "caches" / "library").mkdir(parents=True)
+    (tmp_path / "caches" / "library" / "fonts.json").write_text("{}")
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "pretty.py").write_text(
+        "import os\n"
+        "with open(os.path.join(os.environ['XDG_CACHE_HOME'], 'library', 'fonts.json')) as file:\n"
+        "    FONTS = file.read()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p"])
+    sandbox.write("src/model.py", "import pretty\nfrom expops import process\n\n@process()\ndef p():\n    return {'x': 1}\n")
+    first = sandbox.run()
+    assert outcomes(first) == {"p": "executed"}
+    (tmp_path / "caches" / "library" / "fonts.json").write_text('{"a": 1}')
+    assert outcomes(sandbox.run()) == {"p": "hit"}

@@ -177,3 +177,20 @@ def test_where_code_of_knows_nothing_names_and_bytecode_count() -> None:
     one, other = (lambda: 1), (lambda: 2)
     assert fingerprint(one, code_of=nothing) != fingerprint(other, code_of=nothing)
     assert fingerprint(math.sin, code_of=nothing) == fingerprint(math.sin)
+
+
+def test_dispatched_functions_count_by_their_implementations() -> None:
+    def made(of_text: int, call: bool = False) -> Any:
+        @functools.singledispatch
+        def size(value: object) -> int:
+            return 0
+
+        @size.register
+        def _(value: str) -> int:
+            return of_text
+
+        if call:
+            size("text")
+        return size
+
+    assert fingerprint(made(1)) == fingerprint(made(1, call=True)) != fingerprint(made(2))

@@ -1,4 +1,4 @@
-"""Fingerprints of pandas and Arrow values, SciPy matrices and scikit-learn estimators."""
+"""Fingerprints of pandas and Arrow values, SciPy matrices, scikit-learn estimators and Matplotlib figures."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -289,3 +290,12 @@ def test_the_address_that_a_vectorizer_keeps_does_not_count() -> None:
     one, other = vectorizer(), vectorizer()
     assert one._stop_words_id != other._stop_words_id
     assert fingerprint(one) == fingerprint(other)
+
+
+def test_taking_a_figure_apart_does_not_change_it() -> None:
+    figure = Figure()
+    line = figure.subplots().plot([1, 2, 3])[0]
+    before = fingerprint(figure)
+    assert fingerprint(figure) == before
+    line.set_ydata([1, 2, 4])
+    assert fingerprint(figure) != before

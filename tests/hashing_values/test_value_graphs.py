@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expops.errors import CannotFingerprint
-from expops.hashing.values import fingerprint
+from expops.hashing.values import fingerprint, graph
 
 
 class Vertex:
@@ -96,6 +96,14 @@ def test_a_dense_graph_of_objects_takes_no_exponential_time() -> None:
     for vertex in vertices:
         vertex.near = list(vertices)
     assert fingerprint(vertices) == fingerprint(copy.deepcopy(vertices))
+
+
+def test_objects_that_cannot_be_told_apart_in_time_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = ring("a" * 30 + "b")
+    assert len(fingerprint({"ring": long})) == 64
+    monkeypatch.setattr(graph, "_MANY_LABELS", 1000)
+    with pytest.raises(CannotFingerprint, match=r"^value\['ring'\]: \d+ objects that refer to each other in a circle"):
+        fingerprint({"ring": long})
 
 
 def test_parts_shared_at_every_level_take_no_exponential_time() -> None:

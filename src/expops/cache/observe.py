@@ -36,7 +36,9 @@ class Observer:
         self.places = places
         self.stack: list[Observed] = []
         self.files = files
+        self.importing_library = False
         self._outside = _uninteresting_folders()
+        self._user_caches = _user_caches()
         self._hidden = os.path.join(places.project, ".expops") + os.sep
 
     @contextmanager
@@ -94,6 +96,9 @@ class Observer:
         if self.places.work is not None and path.startswith(self.places.work):
             return True
         if path.startswith(self._outside):
+            return False
+        if self.importing_library and path.startswith(self._user_caches):
+            # Such as matplotlib's list of fonts: made anew where it is missing, and other on every machine.
             return False
         if path.startswith(self.places.project + os.sep):
             return not path.startswith(self._hidden) and not path.endswith(".pyc")
@@ -167,6 +172,14 @@ def _uninteresting_folders() -> tuple[str, ...]:
     prefixes |= {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
     folders = {os.path.abspath(prefix) + os.sep for prefix in prefixes if prefix not in ("", "/")}
     return (*sorted(folders), "/proc/", "/sys/", "/dev/")
+
+
+def _user_caches() -> tuple[str, ...]:
+    home = os.path.expanduser("~")
+    return (
+        os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), ""),
+        os.path.join(home, "Library", "Caches", ""),
+    )
 
 
 def _asked_by_project(project: str, outside: tuple[str, ...]) -> bool:

@@ -50,8 +50,8 @@ def _print(runs: list[RunRecord], total: int, out: Printer) -> None:
     statuses = [status_of(run) for run in runs]
     rows = [_row(run, status) for run, status in zip(runs, statuses, strict=True)]
     styles = [_STYLES.get(status, "") for status in statuses]
-    head = ("run", "started", "status", "took", "ran", "cached", "seed", "saved", "command")
-    out.table(rows, head=head, right=(3, 4, 5, 7), styles=styles)
+    head = ("run", "started", "status", "took", "ran", "cached", "arguments")
+    out.table(rows, head=head, right=(3, 4, 5), styles=styles)
     if total > len(runs):
         out.line(f"  and {plural(total - len(runs), 'earlier run')} (-n 0 lists all)", "dim")
 
@@ -60,12 +60,10 @@ def _row(run: RunRecord, status: str) -> tuple[str, ...]:
     ran = run.counts.get("executed", 0) + run.counts.get("failed", 0)
     return (
         run.run_id,
-        local_time(run.started),
+        local_time(run.started)[5:-3],
         status,
         duration(run.seconds) if run.finished else "",
         str(ran) if run.counts else "",
         str(run.counts.get("hit", 0)) if run.counts else "",
-        run.seed,
-        duration(run.saved) if run.saved else "",
-        shlex.join(run.command),
+        shlex.join(run.command[2:]),
     )

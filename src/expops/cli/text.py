@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import IO, Final
 
+_LAST_COLUMN: Final = 12
+_NARROWEST: Final = 8
 _CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -137,26 +139,37 @@ class Printer:
                 self.line(" " * indent + part, style)
 
     def _bounded(self, widths: list[int]) -> list[int]:
-        """Column widths that leave room for the last one."""
-        if self.columns is None or not widths:
+        """Column widths that leave room for the last one; the widest give way first."""
+        if self.columns is None:
             return widths
-        spare = self.columns - 2 * len(widths) - 2 - 16
-        widest = widths.index(max(widths))
-        others = sum(widths) - widths[widest]
-        return [
-            max(min(columns, spare - others), 8) if index == widest else columns for index, columns in enumerate(widths)
-        ]
+        spare = self.columns - 2 * len(widths) - 2 - _LAST_COLUMN
+        widths = list(widths)
+        while sum(widths) > spare and max(widths) > _NARROWEST:
+            widths[widths.index(max(widths))] -= 1
+        return widths
 
     def _wrapped(self, text: str, indent: int) -> list[str]:
         lines = text.split("\n")
         if self.columns is None:
             return lines
-        room = max(self.columns - indent, 16)
-        if all(width(line) <= room for line in lines):
-            return lines
-        import textwrap  # only for what does not fit
+        room = max(self.columns - indent, _LAST_COLUMN)
+        return [part for line in lines for part in (wrapped(line, room) if width(line) > room else [line])]
 
-        return [part for line in lines for part in textwrap.wrap(line, room) or [""]]
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """``text`` in lines of at most ``columns``, broken between words where it can be."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(joined) <= columns:
+            lines[-1] = joined
+            continue
+        lines += [""] if lines[-1] else []
+        for character in word:
+            if width(lines[-1] + character) > columns:
+                lines.append("")
+            lines[-1] += character
+    return lines
 
 
 def stdout() -> Printer:

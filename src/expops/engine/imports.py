@@ -1,8 +1,9 @@
 """Imports that leave no trace in the action that happens to make them first.
 
 What a module reads and draws while it is imported would else count for the first action of a worker that needs it, and
-shift that action's random numbers. So each outermost import of a library is an action of its own as far as random state goes, and so is
-each module of the project, whose reads and draws are kept and count for every action that reaches the module.
+shift that action's random numbers. So each outermost import of a library is an action of its own as far as random
+state goes, and so is each module of the project, whose reads and draws are kept and count for every action that
+reaches the module.
 """
 
 from __future__ import annotations
@@ -86,12 +87,12 @@ class ImportGuard:
         if self._in_library:
             run()
             return
-        self._in_library = True
+        self._in_library = self._observer.importing_library = True
         try:
             with SeededAction(SeedPath(0, "", "import:" + name).seed_for):
                 run()
         finally:
-            self._in_library = False
+            self._in_library = self._observer.importing_library = False
 
     def _execute_own(self, file: str, run: Callable[[], None]) -> None:
         seeds = SeedPath(self._seed, "", "import:" + file)

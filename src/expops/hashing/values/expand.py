@@ -54,6 +54,7 @@ _NATIVE: Final[dict[type, Callable[..., Node | bytes]]] = {
 }
 
 _LIBRARIES: Final = {
+    "matplotlib": ".figures",
     "numpy": ".arrays",
     "pandas": ".frames",
     "pyarrow": ".arrow",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from ..digest import digest_bytes
@@ -36,8 +37,6 @@ def fingerprint(
     if atom is not None:
         return digest_bytes(atom(value))
     context = Context(BufferDigests() if digests is None else digests, code_of)
-    try:
-        encoding = Encoder(context).encode(value, _DEPTH)
-    except (TooDeep, Refused, RecursionError):
-        encoding = encode_graph(value, context, name)
-    return digest_bytes(encoding)
+    with suppress(TooDeep, Refused, RecursionError):
+        return digest_bytes(Encoder(context).encode(value, _DEPTH))
+    return digest_bytes(encode_graph(value, context, name))
