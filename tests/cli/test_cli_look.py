@@ -40,7 +40,7 @@ def test_status_says_what_would_run_and_why(history: History) -> None:
 
 
 def test_a_process_that_cannot_be_called_is_no_hit(project: Project) -> None:
-    project.edit("src/main.py", 'return {"size": len(rows)}', "return dict(size=len(rows))")
+    project.edit("src/main.py", 'return {"size": len(rows)}', "found = {}; found['size'] = 1; return found")
     project.edit("configs/project_config.yaml", "fit report", "fit report\n      aside report")
     project.edit("src/main.py", "def report(scaled):", "def report(scaled, missing):")
     assert project("run", "-q").code == 1

@@ -154,13 +154,10 @@ def test_output_comes_in_whole_lines_whatever_the_pieces(pieces: list[str]) -> N
 def test_output_of_two_processes_does_not_mix_within_a_line() -> None:
     out, err = io.StringIO(), io.StringIO()
     watcher = PlainWatcher(out, err)
-    for process, stream, text in [
-        ("a", "stdout", "one "),
-        ("b", "stdout", "x\n"),
-        ("a", "stderr", "e"),
-        ("a", "stdout", "two\n"),
-    ]:
-        watcher.printed(process, stream, text)
+    watcher.printed("a", "stdout", "one ")
+    watcher.printed("b", "stdout", "x\n")
+    watcher.printed("a", "stderr", "e")
+    watcher.printed("a", "stdout", "two\n")
     watcher.close()
     assert out.getvalue() == "[b] x\n[a] one two\n"
     assert err.getvalue() == "[a] e\n"

@@ -87,3 +87,87 @@ def test_worker_processes_give_the_same_as_this_process(project: Sandbox, tmp_pa
     assert [a.outputs for a in here.actions] == [a.outputs for a in there.actions]
     assert here.metrics == there.metrics
     assert outcomes(other.run(jobs=1)) == {"load": "hit", "use": "hit"}
+
+
+def test_an_equal_output_stops_the_rerun(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    source = """
+        from expops import process
+
+        @process()
+        def first(noise=0):
+            return {"a": 5 + noise * 0, "b": noise}
+
+        @process()
+        def takes_a(a):
+            return {"c": a}
+
+        @process()
+        def takes_b(b):
+            return {"d": b}
+    """
+    sandbox.write("src/model.py", source)
+    sandbox.configure(["first", "takes_a", "takes_b"], "first takes_a takes_b")
+    sandbox.run()
+    second = sandbox.run(settings=["first.noise=1"])
+    # `a` came out equal, so who takes only `a` stays cached; `b` did not.
+    assert outcomes(second) == {"first": "executed", "takes_a": "hit", "takes_b": "executed"}
+    assert reasons(second)["takes_b"] == "input 'b' from process 'first' changed"
+
+
+def test_a_function_of_data_and_hyperparameters_gets_two_dicts(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.write(
+        "src/model.py",
+        """
+        from expops.core import process
+
+        @process()
+        def one():
+            return {"x": 1, "same": 10}
+
+        @process()
+        def two():
+            return {"y": 2, "same": 20}
+
+        @process()
+        def both(data, hyperparameters):
+            return {"sum": data["one"]["x"] + data["two"]["y"] + data["two"]["same"] + hyperparameters["k"] + hyperparameters["g"]}
+        """,
+    )
+    sandbox.configure(["one", "two", {"name": "both", "hyperparameters": {"k": 100}}], "one both\ntwo both", parameters={"g": 1000})
+    first = sandbox.run()
+    assert first.run.status == "done"
+    again = sandbox.run(settings=["both.k=101"])
+    assert outcomes(again) == {"one": "hit", "two": "hit", "both": "executed"}
+    assert reasons(again)["both"] == "parameter k 100 → 101"
+
+
+def test_metrics_count_on_through_cached_steps(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.write(
+        "src/model.py",
+        """
+        from expops import log_metric, process, step
+
+        @step
+        def epoch(i):
+            log_metric("loss", 1 / i)
+            log_metric("fixed", i, step=10 * i)
+
+        @process()
+        def train(n=3, flag=0):
+            log_metric("loss", 9.0)
+            for i in range(1, n + 1):
+                epoch(i)
+            log_metric("loss", 0.0)
+            return {}
+        """,
+    )
+    sandbox.configure(["train"])
+    expected = {"train": {"loss": {1: 9.0, 2: 1.0, 3: 0.5, 4: 1 / 3, 5: 0.0}, "fixed": {10: 1, 20: 2, 30: 3}}}
+    assert sandbox.run().metrics == expected
+    partly = sandbox.run(settings=["train.flag=1"])
+    assert outcomes(partly)["train/epoch#2"] == "hit"
+    assert partly.metrics == expected
+    assert sandbox.run(settings=["train.flag=1"]).metrics == expected
