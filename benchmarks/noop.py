@@ -63,7 +63,13 @@ def run(sizes: tuple[int, ...] = (10, 100, 1000), repeats: int = 11) -> str:
             )
             ratio = times["expops"] / times["python"]
             rows.append(
-                (shape, str(count), f"{times['expops'] * 1e3:.0f} ms", f"{times['python'] * 1e3:.1f} ms", f"{ratio:.1f}")
+                (
+                    shape,
+                    str(count),
+                    f"{times['expops'] * 1e3:.0f} ms",
+                    f"{times['python'] * 1e3:.1f} ms",
+                    f"{ratio:.1f}",
+                )
             )
             shutil.rmtree(folder)
     return table("No-op run, whole command", ("shape", "processes", "expops run", "python -c pass", "ratio"), rows)

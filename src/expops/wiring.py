@@ -13,9 +13,9 @@ from .blobs.folder import FolderStore
 from .blobs.overlay import OverlayStore
 from .cache.memo import KVMemo
 from .cache.store import ResultCache
+from .engine.options import Options
 from .engine.plan import Planner
 from .engine.project import Project, open_project
-from .engine.options import Options
 from .errors import ConfigError, Problem, UnknownName
 from .executors.base import Executor, Message
 from .kv.base import KVStore

@@ -12,7 +12,12 @@ marks = st.text("abc", max_size=3)
 maps = st.dictionaries(marks, marks, max_size=3)
 keys = st.builds(ActionKey, st.sampled_from(["process", "step"]), marks, marks, maps, maps, maps)
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | st.binary(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | st.binary(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
     max_leaves=12,
 )
@@ -39,7 +44,10 @@ def test_canonical_bytes_are_equal_exactly_if_the_data_is(one: object, other: ob
 
 def test_parts_do_not_run_into_each_other() -> None:
     none: dict[str, str] = {}
-    assert ActionKey("step", "ab", "c", none, none, none).digest() != ActionKey("step", "a", "bc", none, none, none).digest()
+    assert (
+        ActionKey("step", "ab", "c", none, none, none).digest()
+        != ActionKey("step", "a", "bc", none, none, none).digest()
+    )
     as_input = ActionKey("step", "f", "c", {"x": "1"}, none, none)
     assert as_input.digest() != ActionKey("step", "f", "c", none, {"x": "1"}, none).digest()
     assert as_input.digest() != ActionKey("step", "f", "c", none, none, {"x": "1"}).digest()
@@ -58,4 +66,7 @@ def test_golden_keys() -> None:
     """Pinned: a change here orphans every cache there is, and needs a higher FORMAT in cache/keys.py."""
     key = ActionKey("process", "train", "c0de", {"x": "f1"}, {"lr": "f2"}, {})
     assert key.digest() == "1cbaa76b85bad89be620cab7b44972ba7120a99b5ca0153b16588709df6edd63"
-    assert result_digest(key.digest(), {"seed": {"": "5eed"}}) == "3d01193a3d68e22acdf0c486abbc930aa1e856c5b6f666e89e582f7865e8da8b"
+    assert (
+        result_digest(key.digest(), {"seed": {"": "5eed"}})
+        == "3d01193a3d68e22acdf0c486abbc930aa1e856c5b6f666e89e582f7865e8da8b"
+    )

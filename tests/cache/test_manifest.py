@@ -26,7 +26,9 @@ manifests = st.builds(
     artifacts=st.lists(st.builds(Artifact, texts, parts, st.integers(0, 0o777)), max_size=2),
     removed=st.lists(texts, max_size=2),
     log=st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), texts), max_size=3),
-    discovered=st.dictionaries(st.sampled_from(["file", "seed"]), st.dictionaries(texts, marks, max_size=2), max_size=2),
+    discovered=st.dictionaries(
+        st.sampled_from(["file", "seed"]), st.dictionaries(texts, marks, max_size=2), max_size=2
+    ),
     seed=texts,
     seconds=st.floats(0, 1e9),
     run=texts,
@@ -41,7 +43,22 @@ def test_a_manifest_comes_back_as_it_was(manifest: Manifest) -> None:
 
 
 def test_metrics_that_are_no_numbers_come_back() -> None:
-    base = Manifest("a" * 64, "step", "p", {}, [Metric("m", math.nan, 1), Metric("m", math.inf, 2)], [], [], [], {}, "", 0.0, "", 0.0, "")
+    base = Manifest(
+        "a" * 64,
+        "step",
+        "p",
+        {},
+        [Metric("m", math.nan, 1), Metric("m", math.inf, 2)],
+        [],
+        [],
+        [],
+        {},
+        "",
+        0.0,
+        "",
+        0.0,
+        "",
+    )
     again = unpack(pack(base))
     assert math.isnan(again.metrics[0].value)
     assert again.metrics[1].value == math.inf

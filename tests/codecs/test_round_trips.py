@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 from codec_checks import round_trip
-from hypothesis import given
+from hypothesis import given, settings
 from sklearn.ensemble import RandomForestClassifier
 
 import value_strategies as vs
@@ -57,6 +57,7 @@ def test_scalars_of_numpy(array: np.ndarray) -> None:
         assert fingerprint(back) == fingerprint(scalar)
 
 
+@settings(max_examples=40)
 @given(vs.frames)
 def test_frames(frame: pd.DataFrame) -> None:
     back = round_trip(frame)

@@ -171,7 +171,9 @@ def test_a_librarys_cache_in_the_home_folder_is_no_input(tmp_path: Path, monkeyp
     monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
     sandbox = Sandbox(tmp_path / "project")
     sandbox.configure(["p"])
-    sandbox.write("src/model.py", "import pretty\nfrom expops import process\n\n@process()\ndef p():\n    return {'x': 1}\n")
+    sandbox.write(
+        "src/model.py", "import pretty\nfrom expops import process\n\n@process()\ndef p():\n    return {'x': 1}\n"
+    )
     first = sandbox.run()
     assert outcomes(first) == {"p": "executed"}
     (tmp_path / "caches" / "library" / "fonts.json").write_text('{"a": 1}')

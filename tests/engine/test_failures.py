@@ -51,7 +51,12 @@ def test_a_failure_stops_only_what_depends_on_it(project: Sandbox, jobs: int) ->
     result = project.run(jobs=jobs)
     assert result.run.status == "failed"
     assert outcomes(result) == {
-        "bad/fine": "executed", "bad/check": "failed", "bad": "failed", "below": "skipped", "good": "executed", "apart": "executed",
+        "bad/fine": "executed",
+        "bad/check": "failed",
+        "bad": "failed",
+        "below": "skipped",
+        "good": "executed",
+        "apart": "executed",
     }
     error = next(action.error for action in result.actions if action.path == "bad")
     assert "ValueError: x is 3" in error
@@ -59,7 +64,12 @@ def test_a_failure_stops_only_what_depends_on_it(project: Sandbox, jobs: int) ->
     assert "expops/engine" not in error
     again = project.run(jobs=jobs)
     assert outcomes(again) == {
-        "good": "hit", "apart": "hit", "bad/fine": "hit", "bad/check": "failed", "bad": "failed", "below": "skipped",
+        "good": "hit",
+        "apart": "hit",
+        "bad/fine": "hit",
+        "bad/check": "failed",
+        "bad": "failed",
+        "below": "skipped",
     }
 
 

@@ -82,7 +82,9 @@ def facts(sandbox: Sandbox, result: RunResult) -> dict[str, Any]:
     return {
         "outputs": outputs(result),
         "metrics": result.metrics,
-        "printed": {action.path: sandbox.seen.text(action.path) for action in result.actions if action.kind == "process"},
+        "printed": {
+            action.path: sandbox.seen.text(action.path) for action in result.actions if action.kind == "process"
+        },
         "files": {str(path.relative_to(shelf)): path.read_bytes() for path in shelf.rglob("*") if path.is_file()},
         "drew": {action.path: action.drew for action in result.actions if action.kind == "process"},
     }

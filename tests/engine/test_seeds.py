@@ -82,7 +82,11 @@ def test_skipped_steps_leave_the_streams_as_executed_ones(tmp_path: Path) -> Non
     first = sandbox.run()
     second = sandbox.run(settings=["draw.flag=1"])
     assert outcomes(second) == {
-        "draw/noise": "hit", "draw/shuffle": "hit", "draw/noise#2": "hit", "draw": "executed", "still": "hit",
+        "draw/noise": "hit",
+        "draw/shuffle": "hit",
+        "draw/noise#2": "hit",
+        "draw": "executed",
+        "still": "hit",
     }
     assert outputs(second)["draw"] == outputs(first)["draw"]
 
@@ -112,7 +116,10 @@ def test_a_nested_step_is_numbered_under_its_caller(tmp_path: Path) -> None:
     )
     first = sandbox.run()
     assert outcomes(first) == {
-        "p/outer/inner": "executed", "p/outer": "executed", "p/inner": "executed", "p": "executed",
+        "p/outer/inner": "executed",
+        "p/outer": "executed",
+        "p/inner": "executed",
+        "p": "executed",
     }
     second = sandbox.run(settings=["p.flag=1"])
     assert outcomes(second) == {"p/outer": "hit", "p/inner": "hit", "p": "executed"}

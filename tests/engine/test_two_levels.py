@@ -63,7 +63,11 @@ def test_first_run_executes_all_and_second_nothing(project: Sandbox) -> None:
     assert set(reasons(first).values()) == {"never ran before"}
     second = project.run()
     assert outcomes(second) == {"load": "hit", "use": "hit"}
-    assert second.metrics == first.metrics == {"load": {"n": {1: 3}}, "use": {"total": {3: first.metrics["use"]["total"][3]}}}
+    assert (
+        second.metrics
+        == first.metrics
+        == {"load": {"n": {1: 3}}, "use": {"total": {3: first.metrics["use"]["total"][3]}}}
+    )
     assert project.seen.text("load") == "doubling 3\n"
 
 
@@ -73,7 +77,9 @@ def test_only_missing_steps_execute(project: Sandbox) -> None:
     second = project.run()
     assert outcomes(second) == {"load": "hit", "use/double": "executed", "use": "executed"}
     assert "FACTOR" in reasons(second)["use"]
-    project.configure([{"name": "load", "parameters": {"size": 3}}, {"name": "use", "parameters": {"rate": 0.1}}], "load use")
+    project.configure(
+        [{"name": "load", "parameters": {"size": 3}}, {"name": "use", "parameters": {"rate": 0.1}}], "load use"
+    )
     third = project.run()
     assert outcomes(third) == {"load": "hit", "use/double": "hit", "use": "executed"}
     assert reasons(third)["use"] == "parameter rate is new: 0.1"
@@ -135,7 +141,9 @@ def test_a_function_of_data_and_hyperparameters_gets_two_dicts(tmp_path: Path) -
             return {"sum": data["one"]["x"] + data["two"]["y"] + data["two"]["same"] + hyperparameters["k"] + hyperparameters["g"]}
         """,
     )
-    sandbox.configure(["one", "two", {"name": "both", "hyperparameters": {"k": 100}}], "one both\ntwo both", parameters={"g": 1000})
+    sandbox.configure(
+        ["one", "two", {"name": "both", "hyperparameters": {"k": 100}}], "one both\ntwo both", parameters={"g": 1000}
+    )
     first = sandbox.run()
     assert first.run.status == "done"
     again = sandbox.run(settings=["both.k=101"])

@@ -22,9 +22,7 @@ DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 
 
 @pytest.fixture
-def project(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project, with a working folder that has its data; random numbers are the same in each test."""
     folder = DIGITS
     if request.param != "digits":
@@ -54,9 +52,7 @@ def load_script(project: Path) -> ModuleType:
 
 def run_plainly(project: Path) -> dict[str, dict[str, Any]]:
     """Call each process with what its upstream processes gave and the configuration sets; all outputs."""
-    experiment = yaml.safe_load((project / "configs" / "project_config.yaml").read_text("utf-8"))[
-        "experiment"
-    ]
+    experiment = yaml.safe_load((project / "configs" / "project_config.yaml").read_text("utf-8"))["experiment"]
     pipeline = experiment["pipeline"]
     edges = [line.split() for line in pipeline["process_adjlist"].splitlines()]
     module = load_script(project)

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from sklearn.ensemble import RandomForestClassifier
@@ -22,12 +22,14 @@ import value_strategies as vs
 from expops.hashing.values import fingerprint
 
 
+@settings(max_examples=40)
 @given(vs.frames)
 def test_a_copied_frame_has_the_same_fingerprint(frame: pd.DataFrame) -> None:
     assert fingerprint(frame.copy()) == fingerprint(frame)
     assert fingerprint(copy.deepcopy(frame)) == fingerprint(frame)
 
 
+@settings(max_examples=40)
 @given(vs.frames)
 def test_blocks_do_not_count(frame: pd.DataFrame) -> None:
     apart = pd.DataFrame({name: frame[name].copy() for name in frame.columns}, index=frame.index, columns=frame.columns)

@@ -10,6 +10,8 @@ from ..hashing.code import CodeFingerprint, changes
 from .discovery import Values, readable
 from .keys import ActionKey
 
+_FEW: Final = 10
+_SCALARS: Final = (str, int, float, bool, bytes, type(None))
 NEVER_RAN: Final = "never ran before"
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -123,8 +125,15 @@ def _changed(
 
 def short(value: object, limit: int = 60) -> str:
     """A value in a few characters for a reason, or ``""`` if it has no short text of its own."""
-    if isinstance(value, str | int | float | bool | bytes | None) or (isinstance(value, list | tuple | dict | set) and len(value) <= 10):
-        text = repr(value)
-    else:
+    if not isinstance(value, _SCALARS) and not _is_small(value):
         return ""
+    text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _is_small(value: object) -> bool:
+    if not isinstance(value, list | tuple | dict | set) or len(value) > _FEW:
+        return False
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    # Anything else may have a text that is long in the making.
+    return all(isinstance(part, _SCALARS) for part in parts)

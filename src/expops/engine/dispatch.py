@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from ..cache.manifest import Manifest
 from ..executors.base import Failed, Finished, Message
@@ -20,7 +21,7 @@ from .project import Project
 from .records import ended_record
 from .scratch import clear_dead_runs, lock_folder
 from .setup import Setup
-from .task import Argument, Bundle, Literal, Outcome, ProcessTask, Ref
+from .task import Argument, Bundle, Literal, Outcome, ProcessTask, Ref, execute
 from .workspace import close_workspace
 
 
@@ -67,7 +68,7 @@ class Dispatcher:
             forced=frozenset(path for path in self._options.forced if path.split("/")[0] == name),
             keep=process.cache,
         )
-        self._executor.submit(name, task)
+        self._executor.submit(name, partial(execute, task))
 
     def ended(self, timeout: float) -> Iterator[Outcome]:
         """Processes that ended since the last call; waits up to ``timeout`` seconds for something to happen."""

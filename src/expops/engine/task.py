@@ -86,9 +86,10 @@ class ProcessTask(NamedTuple):
     forced: frozenset[str]
     keep: bool
 
-    def __call__(self, emit: Emit) -> Outcome:
-        """Run it in this OS process. Faults of user code end up in the outcome, not as exceptions."""
-        return _Execution(self, workspace(self.setup), emit).run()
+
+def execute(task: ProcessTask, emit: Emit) -> Outcome:
+    """Run a process in this OS process. Faults of user code end up in the outcome, not as exceptions."""
+    return _Execution(task, workspace(task.setup), emit).run()
 
 
 class _Execution:

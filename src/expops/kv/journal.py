@@ -3,8 +3,8 @@
 A commit of a database costs tens of microseconds and dirties a page for every key; an append costs two. Each writer
 has a journal of its own, locked while it lives, and serves its own reads from memory; what it appended survives
 ``kill -9``, since it is the kernel's by then. Others find entries that the store hasn't got yet by reading the journals
-of living writers; those of killed ones are handed over by :func:`recover`. Only bursts are held back: an entry that comes
-a while after the last hand-over is handed over at once.
+of living writers; those of killed ones are handed over by :func:`recover`. Only bursts are held back: an entry that
+comes a while after the last hand-over is handed over at once.
 
 A journal is a sequence of entries: ``length of key, length of value, CRC-32 of both, key, value``. A torn last entry
 is one whose put never returned.
@@ -199,7 +199,7 @@ def _recover_one(store: KVStore, path: str) -> int:
             os.unlink(path)
             return len(entries)
     except (OSError, StorageError):
-        # Its writer lives, or another process is at it, or the store is not to be written now: the next run tries again.
+        # Its writer lives, or another process is at it, or the store can't be written: the next run tries again.
         return 0
 
 

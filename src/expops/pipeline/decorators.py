@@ -56,7 +56,7 @@ class Step(_Decorated[P, R]):
             return self.__wrapped__(*args, **kwargs)
         return cast(R, runner.call_step(self, args, kwargs))
 
-    def __get__(self, instance: object, owner: type | None = None) -> object:
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
         """Bind like a function, so that a step can be a method: the instance is then its first input."""
         return self if instance is None else functools.partial(cast(Callable[..., R], self), instance)
 

@@ -59,9 +59,7 @@ class LateImports:
             spec.loader = _Loader(spec.loader, self, source)  # type: ignore[assignment]
         return spec
 
-    def _find_behind(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
-    ) -> ModuleSpec | None:
+    def _find_behind(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
         finders = list(sys.meta_path)
         start = finders.index(self) + 1 if self in finders else 0
         for finder in finders[start:]:
