@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -31,7 +32,7 @@ def write_project(folder: Path, count: int, shape: str) -> None:
     (folder / "src" / "model.py").write_text(SCRIPT)
     names = [f"p{index}" for index in range(count)]
     if shape == "chain":
-        edges = [f"{left} {right}" for left, right in zip(names, names[1:], strict=False)]
+        edges = [f"{left} {right}" for left, right in itertools.pairwise(names)]
     else:
         edges = [" ".join(names)]
     lines = ["metadata: {name: bench}", "scripts: {main: src/model.py}", "experiment:", "  pipeline:"]

@@ -54,28 +54,34 @@ def _hash(buffers: list[memoryview]) -> None:
 def _measure(make: Callable[[int], object], repeats: int) -> dict[str, float]:
     taken: dict[str, list[float]] = {}
     for seed in range(repeats):
-        folder = tempfile.mkdtemp(prefix="expops-bench-")
-        value = make(seed)
-
-        def produce(key: int) -> object:
-            return _HELD[0]
-
-        _HELD[0] = value
-        buffers = _raw_buffers(value)
-        ours = expops.Cache(f"{folder}/expops", project=folder).step(produce)
-        theirs = joblib.Memory(f"{folder}/joblib", verbose=0).cache(produce)
-        for name, action in (
-            ("raw write", lambda: _write(folder, buffers)),
-            ("raw hash", lambda: _hash(buffers)),
-            ("expops store", lambda: ours(0)),
-            ("joblib store", lambda: theirs(0)),
-            ("expops take up", lambda: ours(0)),
-            ("joblib take up", lambda: theirs(0)),
-        ):
-            gc.collect()
-            taken.setdefault(name, []).append(seconds(action))
-        shutil.rmtree(folder)
+        for name, time in _once(make(seed)).items():
+            taken.setdefault(name, []).append(time)
     return {name: sorted(times)[repeats // 2] for name, times in taken.items()}
+
+
+def _once(value: object) -> dict[str, float]:
+    folder = tempfile.mkdtemp(prefix="expops-bench-")
+    _HELD[0] = value
+    buffers = _raw_buffers(value)
+    ours = expops.Cache(f"{folder}/expops", project=os.path.dirname(__file__)).step(produce)
+    theirs = joblib.Memory(f"{folder}/joblib", verbose=0).cache(produce)
+    taken = {}
+    for name, action in (
+        ("raw write", lambda: _write(folder, buffers)),
+        ("raw hash", lambda: _hash(buffers)),
+        ("expops store", lambda: ours(0)),
+        ("joblib store", lambda: theirs(0)),
+        ("expops take up", lambda: ours(0)),
+        ("joblib take up", lambda: theirs(0)),
+    ):
+        gc.collect()
+        taken[name] = seconds(action)
+    shutil.rmtree(folder)
+    return taken
+
+
+def produce(key: int) -> object:
+    return _HELD[0]
 
 
 _HELD: list[object] = [None]

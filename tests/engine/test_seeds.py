@@ -129,7 +129,7 @@ def test_a_nested_step_is_numbered_under_its_caller(tmp_path: Path) -> None:
 
 
 def test_importing_a_library_draws_for_nobody(tmp_path: Path) -> None:
-    """sklearn.linear_model draws from `random` while it is imported: neither the first importer nor any key may notice."""
+    """sklearn.linear_model draws from `random` as it is imported: neither the first importer nor any key may notice."""
     sandbox = Sandbox(tmp_path / "project")
     sandbox.configure(["late", "plain"])
     sandbox.write(

@@ -138,7 +138,8 @@ def test_a_function_of_data_and_hyperparameters_gets_two_dicts(tmp_path: Path) -
 
         @process()
         def both(data, hyperparameters):
-            return {"sum": data["one"]["x"] + data["two"]["y"] + data["two"]["same"] + hyperparameters["k"] + hyperparameters["g"]}
+            inputs = data["one"]["x"] + data["two"]["y"] + data["two"]["same"]
+            return {"sum": inputs + hyperparameters["k"] + hyperparameters["g"]}
         """,
     )
     sandbox.configure(

@@ -18,12 +18,15 @@ from .discovery import Observed, Places
 from .files import FileDigests, listing_digest, text_digest
 
 _EVENTS: Final = frozenset({"open", "os.listdir", "os.scandir", "sqlite3.connect"})
-_READERS_OF_CODE: Final = ("<frozen importlib", "<frozen zipimport")
 _STANDARD: Final = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 # Parts of the standard library that look for modules and distributions, or at their source.
-_FINDERS_OF_CODE: Final = tuple(
-    _STANDARD + name
-    for name in ("importlib" + os.sep, "linecache.py", "tokenize.py", "pkgutil.py", "inspect.py", "runpy.py")
+_READERS_OF_CODE: Final = (
+    "<frozen importlib",
+    "<frozen zipimport",
+    *(
+        _STANDARD + name
+        for name in ("importlib" + os.sep, "linecache.py", "tokenize.py", "pkgutil.py", "inspect.py", "runpy.py")
+    ),
 )
 _OWN_VARIABLES: Final = frozenset({"MLOPS_WORKSPACE_DIR", "MLOPS_PROJECT_ID", "EXPOPS_RUN_ID"})
 _PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -155,7 +158,7 @@ def _dispatch(observer: Observer, event: str, args: tuple[Any, ...]) -> None:
 
 def _reads_code(frame: FrameType) -> bool:
     source = frame.f_code.co_filename
-    return source.startswith(_READERS_OF_CODE) or source.startswith(_FINDERS_OF_CODE)
+    return source.startswith(_READERS_OF_CODE)
 
 
 def _names_in(folder: str) -> list[str]:

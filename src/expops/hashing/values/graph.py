@@ -59,7 +59,7 @@ class _Graph:
 
     def _expand(self, number: int, context: Context) -> Node | bytes:
         value = self.values[number]
-        with suppress(TooDeep, Refused):
+        with suppress(TooDeep, Refused, RecursionError):
             return self._encoder.encode(value, _SHALLOW)
         try:
             return expand(value, context)

@@ -34,7 +34,7 @@ def _reduce(value: object) -> Any:
 def _state(state: object, without: frozenset[str]) -> object:
     """Instance state: attributes by name where it is made of them, else as it is."""
     if type(state) is tuple and len(state) == 2 and isinstance(state[0], dict | None) and type(state[1]) is dict:
-        state = {**(state[0] or {}), **state[1]}
+        return node("state", [_state(part, without) for part in state], ["", ""])
     if type(state) is dict and all(type(name) is str for name in state):
         return attributes({name: part for name, part in state.items() if name not in without})
     return state
