@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 
 PUBLIC = {
     "Cache",
+    "ConfigError",
+    "ExpopsError",
     "SerializableData",
     "__version__",
     "log_metric",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -16,7 +16,8 @@ from .cache.store import ResultCache
 from .engine.options import Options
 from .engine.plan import Planner
 from .engine.project import Project, open_project
-from .errors import ConfigError, Problem, UnknownName
+from .engine.scratch import RunFolder
+from .errors import ConfigError, Problem, StorageError, UnknownName
 from .executors.base import Executor, Message
 from .kv.base import KVStore
 from .kv.journal import JournaledKV, recover
@@ -36,9 +37,11 @@ def hidden_folder(root: str) -> str:
     folder = os.path.join(root, HIDDEN)
     ignore = os.path.join(folder, ".gitignore")
     if not os.path.exists(ignore):
-        os.makedirs(folder, exist_ok=True)
-        with open(ignore, "w", encoding="utf-8") as file:
-            file.write("*\n")
+        # Where it can't be made nothing can be kept, of which the stores warn.
+        with suppress(OSError):
+            os.makedirs(folder, exist_ok=True)
+            with open(ignore, "w", encoding="utf-8") as file:
+                file.write("*\n")
     return folder
 
 
@@ -78,7 +81,7 @@ class Loaded(NamedTuple):
     project: Project
     folder: str
     seed: int
-    scratch: str
+    scratch: RunFolder | None
     open_cache: Callable[[], ResultCache]
 
     @property
@@ -97,11 +100,11 @@ def load_project(
     """
     root = find_project(start)
     folder = hidden_folder(root)
-    scratch = os.path.join(folder, "work", f"scratch-{os.getpid()}-{os.urandom(4).hex()}")
     # Derivations are always remembered beside the project, wherever its results go.
     memo = KVMemo(SQLiteKV(os.path.join(folder, "memo.sqlite")))
     config = override(load_config(root, memo=memo), settings)
-    opener = partial(open_cache, folder, config.cache, mode, scratch)
+    scratch = _scratch(folder) if mode in ("read", "off") or config.cache.kv.type == "memory" else None
+    opener = partial(open_cache, folder, config.cache, mode, scratch.path if scratch else "")
     project = open_project(root, config, opener(), memo)
     chosen = seed if seed is not None else config.seed
     if chosen is None:
@@ -113,9 +116,15 @@ def close(loaded: Loaded) -> None:
     """Write down what is pending and let the stores go."""
     loaded.project.cache.flush()
     loaded.project.memo.flush()
-    loaded.project.cache.kv.close()
-    if os.path.isdir(loaded.scratch):
-        shutil.rmtree(loaded.scratch, ignore_errors=True)
+    # What can't be handed over now stays in its journal; of what is wrong, the flush has warned.
+    with suppress(StorageError):
+        loaded.project.cache.kv.close()
+    if loaded.scratch is not None:
+        loaded.scratch.remove()
+
+
+def _scratch(folder: str) -> RunFolder:
+    return RunFolder(os.path.join(folder, "work"), f"scratch-{os.getpid()}-{os.urandom(4).hex()}")
 
 
 def run_options(

@@ -21,7 +21,10 @@ from expops.executors.workers import RawOutput, WorkerPool
 
 ENV = {
     **os.environ,
-    "PYTHONPATH": os.pathsep.join([str(Path(tasks.__file__).parent), os.environ.get("PYTHONPATH", "")]),
+    # An empty entry would stand for the current folder.
+    "PYTHONPATH": os.pathsep.join(
+        entry for entry in (str(Path(tasks.__file__).parent), os.environ.get("PYTHONPATH")) if entry
+    ),
 }
 
 

@@ -70,7 +70,7 @@ UPSTREAM = {"load": ("X", "y"), "split": ("X_test",)}
             {"lr": 1},
             DICTS,
             {"lr": 2, "h": 3, "X": 4},
-            {"X": ("load", "X"), "y": ("load", "y"), "X_test": ("split", "X_test")},
+            {"load/X": ("load", "X"), "load/y": ("load", "y"), "split/X_test": ("split", "X_test")},
             {"lr": 1, "h": 3, "X": 4},
             (),
         ),
@@ -113,7 +113,6 @@ CLASH = {"a": ("x", "y"), "b": ("x",)}
         ({}, named("x"), CLASH, {}, "'x' is an output of 'a' and 'b'; rename it in one of them"),
         ({}, named(optional=("x",)), CLASH, {}, "'x' is an output of 'a' and 'b'; rename it in one of them"),
         ({}, named(everything=True), CLASH, {}, "'x' is an output of 'a' and 'b'; rename it in one of them"),
-        ({}, DICTS, CLASH, {}, "'x' is an output of 'a' and 'b'; rename it in one of them"),
         (
             {"y": 1},
             named("y"),

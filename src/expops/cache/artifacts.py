@@ -64,8 +64,8 @@ def restore(folder: str, artifacts: Iterable[Artifact], blobs: ObjectStore) -> N
     for artifact in artifacts:
         target = _inside(folder, artifact.path)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        if os.path.islink(target):
-            os.unlink(target)
+        if os.path.lexists(target):
+            os.unlink(target)  # it may be a link, or read-only
         with open(target, "wb") as file:
             file.write(content(artifact.content, blobs))
         os.chmod(target, artifact.mode)

@@ -17,12 +17,17 @@ Names: TypeAlias = Mapping[str, list[str]]
 Values: TypeAlias = Mapping[str, Mapping[str, str]]
 
 KINDS: Final = ("file", "folder", "variable", "seed")
+VARIABLE: Final = "$"  # in front of an environment variable among the names that an action has written
 
 
 class Observed:
-    """Inputs seen while an action executed: for each kind, names and the digest of what they held when first seen."""
+    """Inputs seen while an action executed: for each kind, names and the digest of what they held when first seen.
 
-    __slots__ = ("file", "folder", "seed", "variable", "written")
+    ``written`` holds files, and variables with ``$`` in front, that it wrote itself, which makes them no inputs when it
+    reads them later; ``made`` those of the files that were not there before.
+    """
+
+    __slots__ = ("file", "folder", "made", "seed", "variable", "written")
 
     def __init__(self) -> None:
         self.file: dict[str, str] = {}
@@ -30,6 +35,7 @@ class Observed:
         self.variable: dict[str, str] = {}
         self.seed: dict[str, str] = {}
         self.written: set[str] = set()
+        self.made: set[str] = set()
 
     def values(self) -> dict[str, dict[str, str]]:
         """All that was observed, without empty kinds."""
@@ -41,8 +47,9 @@ class Observed:
             if kind == "seed" and not seeds:
                 continue
             mine = getattr(self, kind)
+            prefix = VARIABLE if kind == "variable" else ""
             for name, digest in found.items():
-                if name not in self.written:
+                if prefix + name not in self.written:
                     mine.setdefault(name, digest)
 
     def without_work(self) -> dict[str, dict[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -28,6 +29,8 @@ _READERS_OF_CODE: Final = (
         for name in ("importlib" + os.sep, "linecache.py", "tokenize.py", "pkgutil.py", "inspect.py", "runpy.py")
     ),
 )
+_ENVIRONMENT: Final = frozenset({__file__, ambient.__file__, os.__file__})
+_ENVIRONMENT_FROZEN: Final = ("<frozen os", "<frozen _collections_abc", "<frozen posixpath")
 _OWN_VARIABLES: Final = frozenset({"MLOPS_WORKSPACE_DIR", "MLOPS_PROJECT_ID", "EXPOPS_RUN_ID"})
 _PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -39,14 +42,16 @@ class Observer:
         self.places = places
         self.stack: list[Observed] = []
         self.files = files
-        self.importing_library = False
-        self._outside = _uninteresting_folders()
-        self._user_caches = _user_caches()
+        self._began = 0
+        self._outside = _uninteresting_folders(places.project)
         self._hidden = os.path.join(places.project, ".expops") + os.sep
+        self._temporary = os.path.abspath(tempfile.gettempdir()) + os.sep
 
     @contextmanager
     def action(self) -> Iterator[Observed]:
         """A nested action: what it reads is its own until it ends; the caller hands it on to the enclosing one."""
+        if not self.stack:
+            self._began = time.time_ns()
         observed = Observed()
         self.stack.append(observed)
         try:
@@ -56,7 +61,7 @@ class Observer:
 
     def opened(self, path: str, flags: int) -> None:
         """A file is about to be opened."""
-        absolute = os.path.abspath(path)
+        absolute = self._resolved(path)
         if not self._counts(absolute):
             return
         name = self.places.name(absolute)
@@ -65,8 +70,22 @@ class Observer:
         if not (writes and replaces):
             self._read(name, absolute, creating=bool(writes))
         if writes:
-            for observed in self.stack:
-                observed.written.add(name)
+            self._wrote(name, absolute)
+
+    def moved(self, source: str, target: str) -> None:
+        """A file or a folder is about to get another name: what it holds is read, and written there."""
+        for path in _files_below(os.path.abspath(source)):
+            self.opened(path, os.O_RDONLY)
+            absolute = os.path.abspath(target) + path[len(os.path.abspath(source)) :]
+            if self._counts(absolute):
+                self._wrote(self.places.name(absolute), absolute)
+
+    def _wrote(self, name: str, path: str) -> None:
+        made = not os.path.lexists(path)
+        for observed in self.stack:
+            observed.written.add(name)
+            if made:
+                observed.made.add(name)
 
     def _read(self, name: str, path: str, *, creating: bool) -> None:
         observed = self.stack[-1]
@@ -78,7 +97,7 @@ class Observer:
 
     def listed(self, path: str) -> None:
         """A folder is about to be listed."""
-        absolute = os.path.abspath(path)
+        absolute = self._resolved(path)
         if not self._counts(absolute):
             return
         name = self.places.name(absolute)
@@ -86,26 +105,54 @@ class Observer:
         if name in observed.folder:
             return
         prefix = name if name.endswith("/") else name + "/"
-        own = {written[len(prefix) :].split("/")[0] for written in observed.written if written.startswith(prefix)}
+        own = {made[len(prefix) :].split("/")[0] for made in observed.made if made.startswith(prefix)}
         names = sorted(set(_names_in(absolute)) - own)
         observed.folder[name] = listing_digest(names)
 
     def variable(self, name: str, value: str | None) -> None:
         """An environment variable is being read."""
-        if name not in _OWN_VARIABLES and _asked_by_project(self.places.project, self._outside):
+        if name in _OWN_VARIABLES or VARIABLE + name in self.stack[-1].written:
+            return
+        if _asked_by_project(self.places.project, self._outside):
             self.stack[-1].variable.setdefault(name, text_digest(value))
 
+    def assigned(self, name: str) -> None:
+        """An environment variable is being set or removed."""
+        for observed in self.stack:
+            observed.written.add(VARIABLE + name)
+
+    def _resolved(self, path: str) -> str:
+        """The absolute path; a link in the working folder stands for what it leads to."""
+        absolute = os.path.abspath(path)
+        work = self.places.work
+        if work is None or not absolute.startswith(work + os.sep):
+            return absolute
+        data = os.path.join(work, "data")
+        if absolute == data or absolute.startswith(data + os.sep):
+            return absolute
+        real, real_work, real_project = map(os.path.realpath, (absolute, work, self.places.project))
+        if real == real_work or real.startswith(real_work + os.sep):
+            return work + real[len(real_work) :]
+        if real.startswith(real_project + os.sep):
+            return self.places.project + real[len(real_project) :]
+        return real
+
     def _counts(self, path: str) -> bool:
-        if self.places.work is not None and path.startswith(self.places.work):
+        work = self.places.work
+        if work is not None and (path == work or path.startswith(work + os.sep)):
             return True
         if path.startswith(self._outside):
             return False
-        if self.importing_library and path.startswith(self._user_caches):
-            # Such as matplotlib's list of fonts: made anew where it is missing, and other on every machine.
-            return False
         if path.startswith(self.places.project + os.sep):
             return not path.startswith(self._hidden) and not path.endswith(".pyc")
-        return not path.startswith(tempfile.gettempdir() + os.sep)
+        return not path.startswith(self._temporary) or self._was_there(path)
+
+    def _was_there(self, path: str) -> bool:
+        """Whether a temporary file is older than the action: scratch files of libraries are no inputs."""
+        try:
+            return os.stat(path).st_ctime_ns < self._began
+        except OSError:
+            return False
 
 
 _watching: Observer | None = None
@@ -118,7 +165,7 @@ def install() -> None:
     if not _installed:
         _installed = True
         sys.addaudithook(_on_event)
-        os.environ.__class__ = _WatchedEnvironment
+        ambient.install(_environment_read, _environment_assigned)
 
 
 def watch(observer: Observer | None) -> Observer | None:
@@ -140,14 +187,14 @@ def _on_event(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _dispatch(observer: Observer, event: str, args: tuple[Any, ...]) -> None:
-    target = args[0]
-    if target is None:
-        target = "."
-    if isinstance(target, bytes):
-        target = os.fsdecode(target)
-    if not isinstance(target, str) or "\0" in target or _reads_code(sys._getframe(2)):
+    target = _path(args[0])
+    if target is None or _reads_code(sys._getframe(2), event, target):
         return
-    if event == "open":
+    if event in _MOVES:
+        new_name = _path(args[1])
+        if new_name is not None:
+            observer.moved(target, new_name)
+    elif event == "open":
         observer.opened(target, args[2] if isinstance(args[2], int) else 0)
     elif event == "sqlite3.connect":
         if target != ":memory:" and not target.startswith("file:"):
@@ -168,13 +215,17 @@ def _names_in(folder: str) -> list[str]:
         return []
 
 
-def _uninteresting_folders() -> tuple[str, ...]:
+def _uninteresting_folders(project: str) -> tuple[str, ...]:
     # Installed packages count by version, the interpreter's own files and the kernel's not at all.
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, _PACKAGE}
     prefixes |= {_STANDARD.rstrip(os.sep)}
     prefixes |= {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
     folders = {os.path.abspath(prefix) + os.sep for prefix in prefixes if prefix not in ("", "/")}
-    return (*sorted(folders), "/proc/", "/sys/", "/dev/")
+    # A project may lie in the folder that Python is installed under, such as /usr/local.
+    around = {folder for folder in folders if (project + os.sep).startswith(folder)}
+    inner = {folder + name + os.sep for folder in around for name in ("lib", "lib64", "bin", "include", "share")}
+    inner = {folder for folder in inner if not (project + os.sep).startswith(folder)}
+    return (*sorted(folders - around | inner), "/proc/", "/sys/", "/dev/")
 
 
 def _user_caches() -> tuple[str, ...]:
@@ -189,30 +240,19 @@ def _asked_by_project(project: str, outside: tuple[str, ...]) -> bool:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         source = frame.f_code.co_filename
-        if source not in (__file__, os.__file__) and not source.startswith(("<frozen os", "<frozen _collections_abc")):
+        if source not in _ENVIRONMENT and not source.startswith(_ENVIRONMENT_FROZEN):
             return source.startswith(project + os.sep) and not source.startswith(outside)
         frame = frame.f_back
     return False
 
 
-class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
-    """``os.environ``, telling the observer which variables are read one by one."""
+def _environment_read(name: str, value: str | None) -> None:
+    observer = _watching
+    if observer is not None and observer.stack:
+        observer.variable(name, value)
 
-    def __getitem__(self, key: Any) -> Any:
-        observer = _watching
-        if observer is not None and observer.stack and isinstance(key, str):
-            try:
-                value = super().__getitem__(key)
-            except KeyError:
-                observer.variable(key, None)
-                raise
-            observer.variable(key, value)
-            return value
-        return super().__getitem__(key)
 
-    def __contains__(self, key: object) -> bool:
-        found = super().__contains__(key)
-        observer = _watching
-        if observer is not None and observer.stack and isinstance(key, str):
-            observer.variable(key, super().__getitem__(key) if found else None)
-        return found
+def _environment_assigned(name: str) -> None:
+    observer = _watching
+    if observer is not None and observer.stack:
+        observer.assigned(name)

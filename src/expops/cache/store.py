@@ -157,7 +157,10 @@ class ResultCache:
     def forget(self, result: str) -> None:
         """Drop a result whose blobs turned out to be missing or damaged."""
         self._raw.pop("result/" + result, None)
-        self.kv.delete(["result/" + result])
+        try:
+            self.kv.delete(["result/" + result])
+        except StorageError as fault:
+            self.warn(f"the cache can't be written, so a damaged result stays in it: {fault}")
 
     def reasons(self, described: Described, look_up: LookUp, around: Surroundings) -> list[str]:
         """Why the action of this look-up is a miss."""

@@ -14,7 +14,7 @@ from ..cache.manifest import Artifact, Manifest, Metric, StoredValue
 from ..cache.observe import Observer, watch
 from ..cache.store import LookUp, ResultCache
 from ..cache.values import load_value, store_value
-from ..errors import CannotFingerprint, CannotStore, CorruptData, StorageError
+from ..errors import CannotFingerprint, CannotStore, StorageError, StoreUnavailable
 from ..pipeline import context
 from ..pipeline.decorators import Step
 from ..runs.model import ActionRecord
@@ -99,11 +99,12 @@ class StepCalls:
         try:
             value = load_value(look_up.manifest.outputs["return"], self.session.cache.blobs)
             self._take(look_up.manifest)
-        except (CorruptData, KeyError) as fault:
-            self.session.cache.forget(look_up.result)
+        except (StorageError, KeyError) as fault:
+            if not isinstance(fault, StoreUnavailable):
+                self.session.cache.forget(look_up.result)
             described = spelled_out(described, arguments, enclosed)
             call = _Call(step, path, seeds, described, arguments, around, look_up)
-            return self._execute(call, args, kwargs, [f"its stored result is damaged: {fault}"])
+            return self._execute(call, args, kwargs, [f"its stored result can't be used: {fault}"])
         self.session.cache.seen(path, look_up)
         self.session.record(hit_record(path, look_up, time.time() - started, started))
         return value

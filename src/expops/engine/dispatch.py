@@ -6,7 +6,6 @@ Imported when the first process is to execute: a run in which all is cached need
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -19,7 +18,7 @@ from .options import Options
 from .plan import Planned
 from .project import Project
 from .records import ended_record
-from .scratch import clear_dead_runs, lock_folder
+from .scratch import RunFolder
 from .setup import Setup
 from .task import Argument, Bundle, Literal, Outcome, ProcessTask, Ref, execute
 from .workspace import close_workspace
@@ -33,19 +32,18 @@ class Dispatcher:
         self._options = options
         self._watcher = watcher
         self._processes = {process.name: process for process in project.config.processes}
-        work = os.path.join(options.hidden, "work")
-        clear_dead_runs(work)
+        self._folder = RunFolder(os.path.join(options.hidden, "work"), run_id)
+        if self._folder.fault:
+            watcher.warned(f"{self._folder.fault}, so processes work in {self._folder.path}")
         self._setup = Setup(
             project=project.root,
             project_name=project.config.name,
             run_id=run_id,
-            work=os.path.join(work, run_id),
+            work=self._folder.path,
             seed=options.seed,
             import_roots=project.import_roots,
             open_cache=options.open_cache,
         )
-        os.makedirs(self._setup.work, exist_ok=True)
-        self._lock = lock_folder(self._setup.work)
         # Workers look up what is pending here.
         project.cache.flush()
         self._executor = options.make_executor(options.jobs, self._tell)
@@ -102,8 +100,7 @@ class Dispatcher:
             self._executor.cancel()
         self._executor.close()
         close_workspace(self._setup)
-        self._lock.close()
-        shutil.rmtree(self._setup.work, ignore_errors=True)
+        self._folder.remove()
 
 
 def _arguments(binding: Binding, manifests: Mapping[str, Manifest]) -> dict[str, Argument]:

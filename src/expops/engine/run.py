@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..cache.manifest import Manifest
+from ..cache.manifest import Manifest, StoredValue
 from ..errors import CorruptData, StorageError
 from ..pipeline.binding import Binding
 from ..runs.ledger import Recorder, new_run_id
@@ -20,6 +20,7 @@ from .plan import Planned, Planner
 from .project import Project
 from .provenance import GitState
 from .records import HOST, ended_record, hit_record
+from .scratch import clear_dead_runs
 
 if TYPE_CHECKING:
     from .dispatch import Dispatcher
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _TICK: Final = 0.1  # seconds
 _LOST_LIMIT: Final = 3
+# Stands for an output that could not be stored, so that its name is known to those who would take it.
+_UNSTORED: Final = StoredValue("unstored", "", b"", (), 0)
 
 
 class RunResult(NamedTuple):
@@ -157,10 +160,10 @@ class Runner:
         self._dispatcher = Dispatcher(self._project, self._options, self._recorder.run.run_id, self._watcher)
 
     def _needs_unstored(self, binding: Binding) -> str:
-        for argument in binding.defaults:
-            for source, outputs in self._unstored.items():
-                if argument in outputs:
-                    return f"output '{argument}' of '{source}' can't be handed on: {outputs[argument]}"
+        for source, output in binding.outputs.values():
+            reason = self._unstored.get(source, {}).get(output)
+            if reason is not None:
+                return f"output '{output}' of '{source}' can't be handed on: {reason}"
         return ""
 
     def _loop(self) -> None:
@@ -179,7 +182,8 @@ class Runner:
             self._end(name, ended.record, ended.steps, None)
             self._skip_below(name)
         else:
-            self._manifests[name] = ended.manifest
+            known = {**ended.manifest.outputs, **dict.fromkeys(ended.unstored, _UNSTORED)}
+            self._manifests[name] = ended.manifest._replace(outputs=known)
             self._unstored[name] = ended.unstored
             self._end(name, ended.record, ended.steps, ended.manifest)
             self._advance(name)
@@ -267,10 +271,7 @@ class Runner:
             self._dispatcher.close(stop=bool(self._running))
 
     def _finish(self, status: str) -> None:
-        self._project.cache.flush()
-        self._project.memo.flush()
-        for message in self._project.cache.warnings:
-            self._watcher.warned(message)
+        clear_dead_runs(os.path.join(self._options.hidden, "work"))
         counts: dict[str, int] = {}
         for record in self._ended.values():
             counts[record.outcome] = counts.get(record.outcome, 0) + 1
@@ -285,3 +286,8 @@ class Runner:
                 saved=sum(record.saved for record in self._actions),
             )
         )
+        self._project.cache.flush()
+        self._project.memo.flush()
+        faults = [self._project.memo.fault] if self._project.memo.fault else []
+        for message in [*self._project.cache.warnings, *faults]:
+            self._watcher.warned(message)

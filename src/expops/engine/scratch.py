@@ -1,4 +1,4 @@
-"""Working folders of runs: locked while the run lives, cleared away by a later run when it died."""
+"""Folders of runs: locked while the run lives, cleared away by a later run when it was killed."""
 
 from __future__ import annotations
 
@@ -6,35 +6,76 @@ import fcntl
 import os
 import shutil
 import time
-from typing import IO
+from contextlib import suppress
 
 _LOCK = ".lock"
+_UNLOCKED = "."  # how the name of a folder begins that is being made
+_PATIENCE = 60.0  # seconds; what was made longer ago and isn't locked was left behind
 
 
-def lock_folder(folder: str) -> IO[bytes]:
-    """Take the lock of a run's folder; it is held until the file is closed or this OS process ends."""
-    file = open(os.path.join(folder, _LOCK), "wb")  # noqa: SIM115 (held open on purpose)
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file
+class RunFolder:
+    """A folder of a run's own, in ``parent`` where that can be written, else in the system's temporary folder.
+
+    Its lock is held until :meth:`remove`, or until this OS process ends. ``fault`` tells why it is not in ``parent``.
+    """
+
+    def __init__(self, parent: str, name: str) -> None:
+        """Make and lock it. Raises ``OSError`` where there is no place for it at all."""
+        self.fault = ""
+        try:
+            self.path, self._lock = _make(parent, name)
+        except OSError as error:
+            import tempfile  # only where something is wrong
+
+            self.fault = f"{parent} can't be written ({error.strerror or error})"
+            self.path = tempfile.mkdtemp(prefix="expops-")
+            self._lock = _locked(self.path)
+
+    def remove(self) -> None:
+        """Remove it with all that is in it. Twice is no error."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
 
-def clear_dead_runs(folder: str) -> None:
-    """Remove the folders of runs that no longer hold their lock."""
-    if not os.path.isdir(folder):
-        return
-    for name in os.listdir(folder):
-        run = os.path.join(folder, name)
-        if not _alive(run):
-            shutil.rmtree(run, ignore_errors=True)
+def _make(parent: str, name: str) -> tuple[str, int]:
+    os.makedirs(parent, exist_ok=True)
+    path, unlocked = os.path.join(parent, name), os.path.join(parent, _UNLOCKED + name)
+    os.mkdir(unlocked)
+    lock = _locked(unlocked)
+    os.rename(unlocked, path)  # only now may others look whether it is locked
+    return path, lock
 
 
-def _alive(run: str) -> bool:
+def _locked(folder: str) -> int:
+    lock = os.open(os.path.join(folder, _LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def clear_dead_runs(parent: str) -> None:
+    """Remove the folders in ``parent`` of runs that no longer hold their lock."""
     try:
-        with open(os.path.join(run, _LOCK), "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        # Made a moment ago and about to be locked, or left by a run that died right then.
-        return os.stat(run).st_mtime > time.time() - 60
+        names = os.listdir(parent)
     except OSError:
-        return True
-    return False
+        return
+    for name in names:
+        folder = os.path.join(parent, name)
+        with suppress(OSError):  # gone by now, or not ours to remove
+            if _is_dead(name, folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_dead(name: str, folder: str) -> bool:
+    if name.startswith(_UNLOCKED) or not os.path.exists(os.path.join(folder, _LOCK)):
+        # Made a moment ago, or being removed, or left by a run that died right then.
+        return os.stat(folder).st_mtime < time.time() - _PATIENCE
+    lock = os.open(os.path.join(folder, _LOCK), os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True

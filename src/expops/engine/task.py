@@ -15,7 +15,7 @@ from ..cache.manifest import Artifact, Manifest, StoredValue
 from ..cache.observe import watch
 from ..cache.store import LookUp
 from ..cache.values import load_value, store_value
-from ..errors import CannotStore, CorruptData, ExpopsError, ProcessError, StorageError
+from ..errors import CannotStore, ExpopsError, ProcessError, StorageError
 from ..executors.base import Emit
 from ..pipeline import context
 from ..pipeline.decorators import Process
@@ -185,7 +185,7 @@ class _Execution:
             return {name: self._argument(part) for name, part in item.items.items()}
         try:
             return load_value(item.stored, self.shared.cache.blobs)
-        except CorruptData as fault:
+        except StorageError as fault:
             raise _Lost(item.process, f"output '{item.output}' of '{item.process}': {fault}") from fault
 
     def _call(self, calls: StepCalls, frame: Frame, arguments: dict[str, object]) -> Mapping[str, object]:
@@ -232,20 +232,20 @@ class _Execution:
         for file in self.task.described.code.files:
             if file in self.shared.imports.read:
                 frame.observed.add(self.shared.imports.read[file])
+        faults = []
+        outputs = self._store(result)
+        for name, reason in self.unstored.items():
+            faults.append(f"its output '{name}' can't be stored: {reason}")
+        kept = []
         try:
-            outputs = self._store(result)
             written = artifacts.changed({}, artifacts.snapshot(self.work))
             kept = artifacts.keep(self.work, written, self.shared.cache.blobs)
         except (StorageError, OSError) as fault:
-            return self._outcome(frame, "failed", error=f"the outputs of '{self.task.name}' can't be stored: {fault}")
+            faults.append(f"the files that it wrote can't be kept: {fault}")
         manifest = self._manifest(frame, outputs, kept, frame_seconds)
-        if self.unstored:
-            for name, reason in self.unstored.items():
-                self.emit(
-                    Warned(f"process '{self.task.name}' runs each time, its output '{name}' can't be stored: {reason}")
-                )
-            return self._outcome(frame, "executed", manifest=manifest)
-        if not self.task.keep:
+        for told in faults:
+            self.emit(Warned(f"process '{self.task.name}' runs each time, {told}"))
+        if faults or not self.task.keep:
             return self._outcome(frame, "executed", manifest=manifest)
         described, look_up = self.task.described, self.task.look_up
         result_digest = self.shared.cache.record(self.task.name, described, look_up, manifest)
@@ -256,7 +256,7 @@ class _Execution:
         for name, value in result.items():
             try:
                 stored[name] = store_value(value, self.shared.cache.blobs, self.shared.describer.code_of)
-            except CannotStore as fault:
+            except (CannotStore, StorageError) as fault:
                 self.unstored[name] = str(fault)
         return stored
 

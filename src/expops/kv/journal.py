@@ -2,12 +2,12 @@
 
 A commit of a database costs tens of microseconds and dirties a page for every key; an append costs two. Each writer
 has a journal of its own, locked while it lives, and serves its own reads from memory; what it appended survives
-``kill -9``, since it is the kernel's by then. Others find entries that the store hasn't got yet by reading the journals
-of living writers; those of killed ones are handed over by :func:`recover`. Only bursts are held back: an entry that
-comes a while after the last hand-over is handed over at once.
+``kill -9``, since it is the kernel's by then. Others find entries that the store hasn't got yet by reading the
+journals of living writers; those of killed ones are handed over by :func:`recover`. Only bursts are held back: an
+entry that comes a while after the last hand-over is handed over at once.
 
-A journal is a sequence of entries: ``length of key, length of value, CRC-32 of both, key, value``. A torn last entry
-is one whose put never returned.
+A journal is a generation, eight random bytes that are new after each hand-over, and a sequence of entries: ``length of
+key, length of value, CRC-32 of both, key, value``. A torn last entry is one whose put never returned.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ import os
 import struct
 import threading
 import time
+import weakref
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from ..errors import StorageError, StoreUnavailable
 from .base import KVStore
 
+_GENERATION: Final = 8
 _HEAD: Final = struct.Struct("<III")
 _UNLOCKED: Final = "."  # how the name of a journal begins that is being made
+_LEFTOVER_AGE: Final = 3600.0  # seconds
 _HAND_OVER_ENTRIES: Final = 2000
 _HAND_OVER_BYTES: Final = 8 << 20
 _HAND_OVER_SECONDS: Final = 0.05
@@ -34,21 +38,27 @@ _HAND_OVER_SECONDS: Final = 0.05
 class JournaledKV:
     """A :class:`~expops.kv.base.KVStore` that journals :meth:`put_many` in ``folder`` before it reaches ``store``.
 
-    All other writes go to ``store`` at once, after what was journaled before them.
+    All other writes go to ``store`` at once, after what was journaled before them. For keys that one writer at a time
+    puts, or all with the same value: of values that several put under one key within a burst, any may win, and a key
+    that one writer deletes comes back if another still holds it back.
     """
 
     def __init__(self, store: KVStore, folder: str) -> None:
         self._store = store
         self._folder = folder
         self._lock = threading.RLock()
+        self._others: dict[str, _Other] = {}
+        self._start()
+        _journaled.add(self)
+
+    def _start(self) -> None:
+        """Without a journal, as long as nothing is put."""
         self._pending: dict[str, bytes] = {}
         self._bytes = 0
         self._handed_over = 0.0
+        self._stuck = False  # the last hand-over failed: the next one waits until somebody asks for it
         self._file = -1
         self._path = ""
-        self._owner = 0
-        self._others: dict[str, bytes] = {}
-        self._read: dict[str, int] = {}
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """See :meth:`KVStore.get_many`."""
@@ -56,86 +66,65 @@ class JournaledKV:
         with self._lock:
             own = {key: self._pending[key] for key in wanted if key in self._pending}
             missing = [key for key in wanted if key not in own]
-            found = self._store.get_many(missing) if missing else {}
-            if len(found) < len(missing):
-                self._read_others()
-                found = {key: self._others[key] for key in missing if key in self._others} | found
-        return found | own
-
-    def _read_others(self) -> None:
-        """Take note of what other writers hold back now."""
-        try:
-            names = os.listdir(self._folder)
-        except OSError:
-            return
-        for name in names:
-            path = os.path.join(self._folder, name)
-            if path != self._path and not name.startswith(_UNLOCKED):
-                self._read_other(path)
-
-    def _read_other(self, path: str) -> None:
-        start = self._read.get(path, 0)
-        try:
-            size = os.stat(path).st_size
-            if size < start:
-                # It was handed over since: what was read of it is in the store.
-                start = self._read[path] = 0
-                self._others.clear()
-            if size == start:
-                return
-            with open(path, "rb") as file:
-                file.seek(start)
-                data = file.read()
-        except OSError:
-            return
-        for key, value in _entries(data):
-            self._others[key] = value
-            self._read[path] = self._read.get(path, 0) + len(_entry(key, value))
+            if not missing:
+                return own
+            # Journals first: an entry that is handed over meanwhile is in the store by the time that one is asked.
+            held = self._held_by_others()
+            found = self._store.get_many(missing)
+        return found | {key: held[key] for key in missing if key in held} | own
 
     def put(self, key: str, value: bytes) -> None:
         """See :meth:`KVStore.put`."""
         self.put_many({key: value})
 
     def put_many(self, items: Mapping[str, bytes]) -> None:
-        """See :meth:`KVStore.put_many`; when it returns, ``kill -9`` can't undo it."""
+        """See :meth:`KVStore.put_many`; when it returns, ``kill -9`` can't undo it.
+
+        A hand-over that fails is no failure of this call: the entries are in the journal, and :meth:`flush` tells.
+        """
+        data = b"".join([_entry(key, value) for key, value in items.items()])
+        if not data:
+            return
         with self._lock:
-            if self._owner != os.getpid():
+            if self._file < 0:
                 self._begin()
-            data = b"".join([_entry(key, value) for key, value in items.items()])
             self._append(data)
             self._pending.update(items)
             self._bytes += len(data)
             if self._due():
-                self.flush()
+                with suppress(StorageError):
+                    self.flush()
 
     def _due(self) -> bool:
-        return (
+        return not self._stuck and (
             len(self._pending) >= _HAND_OVER_ENTRIES
             or self._bytes >= _HAND_OVER_BYTES
             or time.monotonic() - self._handed_over > _HAND_OVER_SECONDS
         )
 
     def _begin(self) -> None:
-        """A journal of this process's own; a forked child leaves its parent's alone."""
-        self._owner = os.getpid()
-        self._pending, self._bytes = {}, 0
-        name = f"{self._owner}-{os.urandom(6).hex()}"
-        self._path = os.path.join(self._folder, name)
-        unlocked = os.path.join(self._folder, _UNLOCKED + name)
+        """Make a journal of this process's own."""
+        name = f"{os.getpid()}-{os.urandom(6).hex()}"
+        path, unlocked = os.path.join(self._folder, name), os.path.join(self._folder, _UNLOCKED + name)
         try:
             os.makedirs(self._folder, exist_ok=True)
-            self._file = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o666)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            os.rename(unlocked, self._path)  # only now may others look whether it is locked
+            file = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            os.rename(unlocked, path)  # only now may others look whether it is locked
         except OSError as fault:
-            self._owner = 0
             raise _unavailable(self._folder, fault) from fault
+        self._pending, self._bytes = {}, 0
+        self._file, self._path = file, path
 
     def _append(self, data: bytes) -> None:
         try:
+            # Asked for, not remembered: Ctrl-C may have struck between any two lines of an earlier call.
+            size = os.fstat(self._file).st_size
+            if size == 0:
+                data = os.urandom(_GENERATION) + data
             written = os.write(self._file, data)
             if written != len(data):
-                os.ftruncate(self._file, self._bytes)
+                os.ftruncate(self._file, size)
                 raise OSError(28, "no space left for the journal")
         except OSError as fault:
             raise _unavailable(self._path, fault) from fault
@@ -143,17 +132,20 @@ class JournaledKV:
     def flush(self) -> None:
         """See :meth:`KVStore.flush`: write what is journaled into the store, and begin the journal anew."""
         with self._lock:
-            if not self._pending or self._owner != os.getpid():
+            if not self._pending or self._file < 0:
                 return
+            self._stuck = True
             self._store.put_many(self._pending)
-            self._pending, self._bytes = {}, 0
             os.ftruncate(self._file, 0)
+            self._pending, self._bytes = {}, 0
             self._handed_over = time.monotonic()
+            self._stuck = False
 
     def create(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         """See :meth:`KVStore.create`."""
-        self.flush()
-        return self._store.create(key, value, ttl)
+        with self._lock:
+            self.flush()
+            return key not in self._held_by_others() and self._store.create(key, value, ttl)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""
@@ -162,18 +154,85 @@ class JournaledKV:
 
     def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         """See :meth:`KVStore.scan`."""
-        self.flush()
-        return self._store.scan(prefix)
+        with self._lock:
+            self.flush()
+            held = self._held_by_others()
+        extra = {key: value for key, value in held.items() if key.startswith(prefix)}
+        return _merged(self._store.scan(prefix), extra) if extra else self._store.scan(prefix)
 
     def close(self) -> None:
-        """See :meth:`KVStore.close`. The journal is handed over and removed."""
-        with self._lock:
-            if self._owner == os.getpid():
-                self.flush()
+        """See :meth:`KVStore.close`. The journal is handed over and removed; or else :func:`recover` does it."""
+        try:
+            with self._lock:
+                self._end()
+        finally:
+            self._store.close()
+
+    def _end(self) -> None:
+        if self._file < 0:
+            return
+        try:
+            self.flush()
+            with suppress(FileNotFoundError):
                 os.unlink(self._path)
-                os.close(self._file)
-                self._owner = 0
-        self._store.close()
+        finally:
+            os.close(self._file)
+            self._start()
+
+    def forget(self) -> None:
+        """After a fork, in the child: the journal is the parent's, where its entries are found like any other's."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._lock = threading.RLock()
+        self._start()
+
+    def _held_by_others(self) -> dict[str, bytes]:
+        """What other writers hold back now."""
+        try:
+            names = os.listdir(self._folder)
+        except OSError:
+            names = []
+        paths = [os.path.join(self._folder, name) for name in names if not name.startswith(_UNLOCKED)]
+        self._others = {path: self._others.get(path) or _Other() for path in paths if path != self._path}
+        held: dict[str, bytes] = {}
+        for path, other in self._others.items():
+            other.read(path)
+            held.update(other.entries)
+        return held
+
+
+class _Other:
+    """Another writer's journal, as far as it was read."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, bytes] = {}
+        self._generation = b""
+        self._end = 0
+
+    def read(self, path: str) -> None:
+        """Take in what was appended since; forget what was handed over."""
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            # It was removed after it was handed over, or is none of our user's.
+            self.entries = {}
+            return
+        try:
+            self._read(file)
+        finally:
+            os.close(file)
+
+    def _read(self, file: int) -> None:
+        generation = os.pread(file, _GENERATION, 0)
+        if generation != self._generation:
+            self.entries, self._generation, self._end = {}, generation, _GENERATION
+        size = os.fstat(file).st_size - self._end
+        if size <= 0:
+            return
+        # A read across a hand-over finds bytes of another generation, whose checksums fail.
+        for key, value, length in _entries(os.pread(file, size, self._end)):
+            self.entries[key] = value
+            self._end += length
 
 
 def recover(store: KVStore, folder: str) -> int:
@@ -184,8 +243,11 @@ def recover(store: KVStore, folder: str) -> int:
     except OSError:
         return 0
     for name in names:
-        if not name.startswith(_UNLOCKED):
-            count += _recover_one(store, os.path.join(folder, name))
+        path = os.path.join(folder, name)
+        if name.startswith(_UNLOCKED):
+            _remove_leftover(path)
+        else:
+            count += _recover_one(store, path)
     return count
 
 
@@ -193,14 +255,37 @@ def _recover_one(store: KVStore, path: str) -> int:
     try:
         with open(path, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            entries = dict(_entries(file.read()))
+            entries = {key: value for key, value, _ in _entries(file.read()[_GENERATION:])}
+            if os.fstat(file.fileno()).st_nlink == 0:
+                return 0  # another process was faster
             if entries:
                 store.put_many(entries)
             os.unlink(path)
             return len(entries)
     except (OSError, StorageError):
-        # Its writer lives, or another process is at it, or the store can't be written: the next run tries again.
+        # Its writer lives, another process is at it, or the store is not to be written now: the next run tries again.
         return 0
+
+
+def _remove_leftover(path: str) -> None:
+    """Of a writer that was killed before it had written anything."""
+    with suppress(OSError):
+        if os.stat(path).st_mtime < time.time() - _LEFTOVER_AGE:
+            os.unlink(path)
+
+
+def _merged(stored: Iterator[tuple[str, bytes]], extra: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """``stored`` with ``extra`` put over it, in the order of keys."""
+    rest = sorted(extra, reverse=True)
+    for key, value in stored:
+        while rest and rest[-1] < key:
+            name = rest.pop()
+            yield name, extra[name]
+        if rest and rest[-1] == key:
+            rest.pop()
+        yield key, extra.get(key, value)
+    for name in reversed(rest):
+        yield name, extra[name]
 
 
 def _entry(key: str, value: bytes) -> bytes:
@@ -208,19 +293,32 @@ def _entry(key: str, value: bytes) -> bytes:
     return _HEAD.pack(len(name), len(value), zlib.crc32(value, zlib.crc32(name))) + name + value
 
 
-def _entries(data: bytes) -> Iterator[tuple[str, bytes]]:
+def _entries(data: bytes) -> Iterator[tuple[str, bytes, int]]:
+    """Keys, values and lengths of the entries at the start of ``data``, up to the first that is torn."""
     position = 0
     while position + _HEAD.size <= len(data):
         name_size, value_size, checksum = _HEAD.unpack_from(data, position)
         start = position + _HEAD.size
-        name, value = data[start : start + name_size], data[start + name_size : start + name_size + value_size]
-        if len(value) != value_size or zlib.crc32(value, zlib.crc32(name)) != checksum:
+        end = start + name_size + value_size
+        name, value = data[start : start + name_size], data[start + name_size : end]
+        if end > len(data) or zlib.crc32(value, zlib.crc32(name)) != checksum:
             return
-        yield name.decode("utf-8", "surrogatepass"), value
-        position = start + name_size + value_size
+        yield name.decode("utf-8", "surrogatepass"), value, end - position
+        position = end
 
 
 def _unavailable(path: str, fault: OSError) -> StoreUnavailable:
     return StoreUnavailable(
         f"{path} can't be written ({fault.strerror or fault}); free some space or get permission to write there"
     )
+
+
+_journaled: weakref.WeakSet[JournaledKV] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_journaled):
+        store.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -18,7 +18,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from typing import Final, TypeAlias, TypeVar
 from zlib import crc32
@@ -284,23 +283,17 @@ def _inode(path: str) -> tuple[int, int] | None:
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    connection = _bare(path)
+    # First, and not after a failure: where others make folder and file meanwhile, SQLite opens the file read-only.
+    if not os.path.isdir(os.path.dirname(path)):
+        _make_folder(path)
+    # Passed between threads, but used by one at a time.
+    connection = sqlite3.connect(path, timeout=_WAIT_IN_SQLITE, isolation_level=None, check_same_thread=False)
     try:
         _set_up(connection)
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _bare(path: str) -> sqlite3.Connection:
-    # Passed between threads, but used by one at a time.
-    connect = partial(sqlite3.connect, path, timeout=_WAIT_IN_SQLITE, isolation_level=None, check_same_thread=False)
-    try:
-        return connect()
-    except sqlite3.OperationalError:
-        _make_folder(path)
-    return connect()
 
 
 def _make_folder(path: str) -> None:
