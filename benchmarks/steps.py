@@ -31,21 +31,19 @@ def _per_call(function: Callable[..., object], label: str) -> float:
 def run(repeats: int = 7) -> str:
     """The table of step overheads."""
     folder = tempfile.mkdtemp(prefix="expops-bench-")
-    openers = {
-        "expops": lambda: expops.Cache(f"{folder}/expops", project=os.path.dirname(__file__)).step(trivial),
-        "joblib.Memory": lambda: joblib.Memory(f"{folder}/joblib", verbose=0).cache(trivial),
-    }
     taken: dict[tuple[str, str], list[float]] = {}
     for repeat in range(repeats):
         for kind in ("miss", "hit"):
-            for name, opener in openers.items():
-                # Opened anew, as by the next run: nothing is served from this process's memory.
-                function = opener()
+            # Opened anew and let go, as by one run and the next: nothing is served from this process's memory.
+            cache = expops.Cache(f"{folder}/expops", project=os.path.dirname(__file__))
+            memory = joblib.Memory(f"{folder}/joblib", verbose=0)
+            for name, function in (("expops", cache.step(trivial)), ("joblib.Memory", memory.cache(trivial))):
                 function(-1, "warm")
                 taken.setdefault((name, kind), []).append(_per_call(function, f"round {repeat}"))
+            cache.flush()
     rows = []
     for kind in ("hit", "miss"):
-        ours, theirs = (sorted(taken[name, kind])[repeats // 2] for name in openers)
+        ours, theirs = (sorted(taken[name, kind])[repeats // 2] for name in ("expops", "joblib.Memory"))
         rows.append((kind, f"{ours * 1e6:.0f} µs", f"{theirs * 1e6:.0f} µs", f"{ours / theirs:.2f}"))
     shutil.rmtree(folder)
     return table("Step call, small arguments", ("", "expops", "joblib.Memory", "ratio"), rows)

@@ -62,17 +62,18 @@ class Cache:
         kv, blobs = open_folder(self.folder)
         memo = KVMemo(kv)
         root = os.path.abspath(project) if project is not None else _own_folder()
-        code = ProjectCode(root, import_roots=(root,), memo=memo)
+        code = ProjectCode(root, import_roots=(root,), memo=memo, main=_script())
         observer = Observer(Places(root, None), FileDigests(memo))
         session = Session(
             cache=ResultCache(kv, blobs),
-            describer=Describer(code),
+            describer=Describer(code, always=True),
             observer=observer,
             capture=Capture(self._printed),
             run_id=new_run_id(),
             record=self._count,
             warn=_warn,
             imports={},
+            as_loaded=lambda code: True,
             forced=frozenset(),
         )
         self._memo = memo
@@ -139,9 +140,14 @@ class _CachedStep(Step[P, R]):
         return result
 
 
-def _own_folder() -> str:
+def _script() -> str | None:
     main = getattr(sys.modules.get("__main__"), "__file__", None)
-    return os.path.dirname(os.path.abspath(main)) if main else os.getcwd()
+    return os.path.abspath(main) if main else None
+
+
+def _own_folder() -> str:
+    main = _script()
+    return os.path.dirname(main) if main else os.getcwd()
 
 
 def _warn(message: str) -> None:

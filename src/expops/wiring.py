@@ -65,7 +65,7 @@ def open_objects(folder: str, settings: CacheConfig) -> ObjectStore:
 def open_cache(folder: str, settings: CacheConfig, mode: str, scratch: str) -> ResultCache:
     """The cache in one of :data:`MODES`. Where nothing may be kept, values pass through the ``scratch`` folder."""
     kv, blobs = open_kv(folder, settings, scratch), open_objects(folder, settings)
-    if mode in ("read", "off"):
+    if not _keeps(folder, mode):
         blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), blobs)
     return ResultCache(kv, blobs, read=mode in ("readwrite", "read"), write=mode in ("readwrite", "write"))
 
@@ -103,7 +103,7 @@ def load_project(
     # Derivations are always remembered beside the project, wherever its results go.
     memo = KVMemo(SQLiteKV(os.path.join(folder, "memo.sqlite")))
     config = override(load_config(root, memo=memo), settings)
-    scratch = _scratch(folder) if mode in ("read", "off") or config.cache.kv.type == "memory" else None
+    scratch = _scratch(folder) if config.cache.kv.type == "memory" or not _keeps(folder, mode) else None
     opener = partial(open_cache, folder, config.cache, mode, scratch.path if scratch else "")
     project = open_project(root, config, opener(), memo)
     chosen = seed if seed is not None else config.seed
@@ -121,6 +121,11 @@ def close(loaded: Loaded) -> None:
         loaded.project.cache.kv.close()
     if loaded.scratch is not None:
         loaded.scratch.remove()
+
+
+def _keeps(folder: str, mode: str) -> bool:
+    """Whether what a run stores is kept in the hidden folder, which may be read-only."""
+    return mode in ("readwrite", "write") and os.access(os.path.join(folder, ""), os.W_OK)
 
 
 def _scratch(folder: str) -> RunFolder:

@@ -117,3 +117,15 @@ def test_a_script_sees_its_helpers_change(tmp_path: Path) -> None:
     assert run(1) == "working\n2 0\n"
     assert run(1) == "working\n2 1\n"
     assert run(2) == "working\n3 0\n"
+
+
+def test_what_a_script_calls_does_not_count_for_what_it_defines(tmp_path: Path) -> None:
+    def run(last: str) -> str:
+        script = tmp_path / "script.py"
+        script.write_text(textwrap.dedent(SCRIPT).format(folder=str(tmp_path / "cache"), offset=1) + last)
+        return subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True).stdout
+
+    assert run("") == "working\n2 0\n"
+    assert run("print(work(2), cache.hits)\n") == "working\n2 1\nworking\n3 1\n"
+    # Of the four calls, only work(3) is new.
+    assert run("for i in range(1, 4):\n    print(work(i), cache.hits)\n").endswith("working\n4 3\n")

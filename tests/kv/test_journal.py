@@ -37,7 +37,6 @@ for number in range(10**9):
 """
 
 
-
 @pytest.fixture
 def holding_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but the first put is handed over by itself."""
@@ -156,11 +155,11 @@ def _writer(code: str, path: str, *args: str) -> subprocess.Popen[bytes]:
 def test_killed_writers_lose_nothing_they_were_told_is_written(tmp_path: Path) -> None:
     path = str(tmp_path / "kv.db")
     acknowledged: set[str] = set()
-    for me in range(10):
+    for me in range(6):
         with _writer(WRITER, path, str(me)) as writer:
             assert writer.stdout is not None
             first = writer.stdout.readline()
-            time.sleep(0.013 * me)
+            time.sleep(0.02 * me)
             writer.send_signal(signal.SIGKILL)
             # The last line may be cut off, and then isn't told.
             lines = (first + writer.stdout.read()).decode().split("\n")[:-1]
@@ -238,9 +237,7 @@ print("forked", flush=True)
 time.sleep(60)
 """
     path = str(tmp_path / "kv.db")
-    with subprocess.Popen(
-        [sys.executable, "-c", code, path], stdout=subprocess.PIPE, start_new_session=True
-    ) as parent:
+    with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, start_new_session=True) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()
         try:

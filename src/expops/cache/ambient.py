@@ -37,14 +37,16 @@ def put_back(since: int) -> None:
     """Undo all changes since :func:`mark` gave ``since``."""
     global _marks
     _marks -= 1
-    while len(_undo) > since:
-        name, before = _undo.pop()
+    changes = _undo[since:]
+    for name, before in reversed(changes):
         if not name:
             os.chdir(before or os.sep)
         elif before is not None:
             os._Environ.__setitem__(os.environ, name, before)
-        elif os._Environ.__contains__(os.environ, name):
+        elif _value(name) is not None:
             os._Environ.__delitem__(os.environ, name)
+    # Undoing is a change of the folder as well, which was noted meanwhile.
+    del _undo[since:]
 
 
 def leave(since: int) -> None:
@@ -52,6 +54,13 @@ def leave(since: int) -> None:
     global _marks
     _marks -= 1
     del _undo[since:]
+
+
+def _value(name: str) -> str | None:
+    try:
+        return os._Environ.__getitem__(os.environ, name)
+    except KeyError:
+        return None
 
 
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
@@ -72,10 +81,11 @@ class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
         return value
 
     def __contains__(self, key: object) -> bool:
-        found = super().__contains__(key)
-        if isinstance(key, str):
-            _read(key, super().__getitem__(key) if found else None)
-        return found
+        if not isinstance(key, str):
+            return super().__contains__(key)
+        value = _value(key)
+        _read(key, value)
+        return value is not None
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._about_to_change(key)
@@ -87,5 +97,5 @@ class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
 
     def _about_to_change(self, key: Any) -> None:
         if _marks and isinstance(key, str):
-            _undo.append((key, super().__getitem__(key) if super().__contains__(key) else None))
+            _undo.append((key, _value(key)))
             _assigned(key)

@@ -4,39 +4,58 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 from ..blobs.base import ObjectStore
 from ..errors import CorruptData
-from ..hashing.digest import digest_bytes
+from ..hashing.digest import digest_bytes, digest_file
 from .manifest import INLINE, Artifact, Blob, Part
 
-# Relative path (with "/") -> what tells that a file is not the same any more.
-Snapshot: TypeAlias = dict[str, tuple[int, int, int, int]]
+# Relative path (with "/") -> what tells that a file is not the same any more. An empty folder ends in "/".
+Stamp: TypeAlias = tuple[int, int, int, int, str]
+Snapshot: TypeAlias = dict[str, Stamp]
 DATA: Final = "data"  # the project's data folder as the working folder shows it: a link, and no artifact
+_FOLDER_STAMP: Final[Stamp] = (0, 0, 0, 0, "")
+_TICK_NS: Final = 20_000_000  # file times advance in steps, of up to ten milliseconds on Linux
+_QUICK: Final = 1 << 22  # bytes; what is larger can't be written twice within a tick
 
 
 def snapshot(folder: str) -> Snapshot:
-    """All files under ``folder``, links included, folders not."""
+    """All regular files under ``folder``, those behind links included, and all empty folders."""
     found: Snapshot = {}
     pending = [""]
+    racy = time.time_ns() - _TICK_NS
     while pending:
         prefix = pending.pop()
         with os.scandir(os.path.join(folder, prefix) if prefix else folder) as entries:
-            for entry in entries:
-                path = f"{prefix}/{entry.name}" if prefix else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(path)
-                elif path != DATA:
-                    status = entry.stat(follow_symlinks=False)
-                    found[path] = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+            names = list(entries)
+        if prefix and not names:
+            found[prefix + "/"] = _FOLDER_STAMP
+        for entry in names:
+            path = f"{prefix}/{entry.name}" if prefix else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(path)
+            elif path != DATA and entry.is_file():
+                status = entry.stat()
+                fresh = status.st_mtime_ns > racy and status.st_size <= _QUICK
+                known = digest_file(entry.path) if fresh else ""
+                found[path] = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, known)
     return found
 
 
-def changed(before: Snapshot, after: Snapshot) -> list[str]:
-    """Paths that are new or other in ``after``."""
-    return sorted(path for path, stamp in after.items() if before.get(path) != stamp)
+def changed(before: Snapshot, after: Snapshot, folder: str) -> list[str]:
+    """Paths that are new or other in ``after``, the later snapshot of ``folder``."""
+    return sorted(path for path, stamp in after.items() if _differs(before.get(path), stamp, folder, path))
+
+
+def _differs(old: Stamp | None, new: Stamp, folder: str, path: str) -> bool:
+    if old is None or old[:4] != new[:4]:
+        return True
+    # Written so shortly before the first look that a second write needn't show in its times.
+    return bool(old[4]) and digest_file(os.path.join(folder, path)) != old[4]
 
 
 def keep(folder: str, paths: Iterable[str], blobs: ObjectStore) -> list[Artifact]:
@@ -47,6 +66,8 @@ def keep(folder: str, paths: Iterable[str], blobs: ObjectStore) -> list[Artifact
 def _keep_one(folder: str, path: str, blobs: ObjectStore) -> Artifact:
     full = os.path.join(folder, path)
     mode = stat.S_IMODE(os.stat(full).st_mode)
+    if path.endswith("/"):
+        return Artifact(path, b"", mode)
     with open(full, "rb") as file:
         content = file.read()
     if len(content) <= INLINE:
@@ -59,23 +80,32 @@ def _keep_one(folder: str, path: str, blobs: ObjectStore) -> Artifact:
 def restore(folder: str, artifacts: Iterable[Artifact], blobs: ObjectStore) -> None:
     """Write ``artifacts`` under ``folder``, as the action did.
 
-    Raises :class:`CorruptData` for a blob that is missing or damaged, and for a path that leads out of the folder.
+    Raises ``OSError``, and :class:`CorruptData` for a blob that is missing or damaged, and for a path that leads out of
+    the folder.
     """
     for artifact in artifacts:
         target = _inside(folder, artifact.path)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        if os.path.lexists(target):
-            os.unlink(target)  # it may be a link, or read-only
-        with open(target, "wb") as file:
-            file.write(content(artifact.content, blobs))
+        if artifact.path.endswith("/"):
+            os.makedirs(target, exist_ok=True)
+        else:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            data = content(artifact.content, blobs)
+            # What is there may be a link, or read-only.
+            if os.path.lexists(target):
+                os.unlink(target)
+            with open(target, "wb") as file:
+                file.write(data)
         os.chmod(target, artifact.mode)
 
 
 def remove(folder: str, paths: Iterable[str]) -> None:
-    """Remove files that an action removed; those already gone are no error."""
+    """Remove files and empty folders that an action removed; those already gone are no error."""
     for path in paths:
         target = _inside(folder, path)
-        if os.path.lexists(target):
+        if path.endswith("/"):
+            with suppress(OSError):  # it may be no longer empty
+                os.rmdir(target)
+        elif os.path.lexists(target):
             os.unlink(target)
 
 
@@ -90,7 +120,7 @@ def content(part: Part, blobs: ObjectStore) -> bytes:
 
 
 def _inside(folder: str, path: str) -> str:
-    parts = path.split("/")
+    parts = path.removesuffix("/").split("/")
     if os.path.isabs(path) or any(part in ("", ".", "..") for part in parts):
         raise CorruptData(f"a cached result names the file {path!r}, which is not inside its working folder")
     return os.path.join(folder, *parts)

@@ -81,7 +81,8 @@ class Places(NamedTuple):
             inside = path[len(self.work) + 1 :]
             # The working folder shows the project's data folder as its own.
             if inside == "data" or inside.startswith("data" + os.sep):
-                return "project/" + inside if os.path.islink(os.path.join(self.work, "data")) else "work/" + inside
+                shown = os.path.join(self.work, "data")
+                return ("work/" if os.path.isdir(shown) and not os.path.islink(shown) else "project/") + inside
             return "work/" + inside
         if _within(path, self.project):
             return "project/" + path[len(self.project) + 1 :]

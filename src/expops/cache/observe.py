@@ -15,20 +15,20 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
-from .discovery import Observed, Places
+from . import ambient
+from .discovery import VARIABLE, Observed, Places
 from .files import FileDigests, listing_digest, text_digest
 
-_EVENTS: Final = frozenset({"open", "os.listdir", "os.scandir", "sqlite3.connect"})
+_MOVES: Final = frozenset({"os.rename", "os.link"})
+_EVENTS: Final = frozenset({"open", "os.listdir", "os.scandir", "sqlite3.connect", *_MOVES})
 _STANDARD: Final = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_LOADERS: Final = ("<frozen importlib", "<frozen zipimport")
 # Parts of the standard library that look for modules and distributions, or at their source.
-_READERS_OF_CODE: Final = (
-    "<frozen importlib",
-    "<frozen zipimport",
-    *(
-        _STANDARD + name
-        for name in ("importlib" + os.sep, "linecache.py", "tokenize.py", "pkgutil.py", "inspect.py", "runpy.py")
-    ),
+_FINDERS: Final = tuple(
+    _STANDARD + name
+    for name in ("importlib" + os.sep, "linecache.py", "tokenize.py", "pkgutil.py", "inspect.py", "runpy.py")
 )
+_CODE: Final = (".py", ".pyc", ".so", ".pyd")
 _ENVIRONMENT: Final = frozenset({__file__, ambient.__file__, os.__file__})
 _ENVIRONMENT_FROZEN: Final = ("<frozen os", "<frozen _collections_abc", "<frozen posixpath")
 _OWN_VARIABLES: Final = frozenset({"MLOPS_WORKSPACE_DIR", "MLOPS_PROJECT_ID", "EXPOPS_RUN_ID"})
@@ -42,10 +42,12 @@ class Observer:
         self.places = places
         self.stack: list[Observed] = []
         self.files = files
+        self.importing_library = False
         self._began = 0
         self._outside = _uninteresting_folders(places.project)
+        self._user_caches = _user_caches()
         self._hidden = os.path.join(places.project, ".expops") + os.sep
-        self._temporary = os.path.abspath(tempfile.gettempdir()) + os.sep
+        self._temporary = _temporary_folder()
 
     @contextmanager
     def action(self) -> Iterator[Observed]:
@@ -143,6 +145,9 @@ class Observer:
             return True
         if path.startswith(self._outside):
             return False
+        if self.importing_library and path.startswith(self._user_caches):
+            # Such as matplotlib's list of fonts: made anew where it is missing, and other on every machine.
+            return False
         if path.startswith(self.places.project + os.sep):
             return not path.startswith(self._hidden) and not path.endswith(".pyc")
         return not path.startswith(self._temporary) or self._was_there(path)
@@ -203,9 +208,34 @@ def _dispatch(observer: Observer, event: str, args: tuple[Any, ...]) -> None:
         observer.listed(target)
 
 
-def _reads_code(frame: FrameType) -> bool:
+def _path(given: object) -> str | None:
+    if given is None:
+        return "."
+    if isinstance(given, bytes):
+        given = os.fsdecode(given)
+    return given if isinstance(given, str) and "\0" not in given else None
+
+
+def _reads_code(frame: FrameType, event: str, target: str) -> bool:
     source = frame.f_code.co_filename
-    return source.startswith(_READERS_OF_CODE)
+    if source.startswith(_LOADERS):
+        # A loader's get_data() gives any file of a package.
+        return event != "open" or target.endswith(_CODE)
+    return source.startswith(_FINDERS)
+
+
+def _files_below(path: str) -> list[str]:
+    if not os.path.isdir(path) or os.path.islink(path):
+        return [path]
+    return [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+
+
+def _temporary_folder() -> str:
+    try:
+        return os.path.abspath(tempfile.gettempdir()) + os.sep
+    except FileNotFoundError:
+        # None that can be written to, as on a full disk.
+        return os.path.abspath(os.environ.get("TMPDIR") or "/tmp") + os.sep
 
 
 def _names_in(folder: str) -> list[str]:

@@ -104,14 +104,15 @@ class ResultCache:
 
     def _search(self, path: str, action: str, around: Surroundings, last: Last | None) -> LookUp:
         entry, last_name = "action/" + action, "last/" + path
-        # An action that discovered nothing is the usual case: ask for its result in the same look-up.
-        plain = [] if entry in self._raw else ["result/" + result_digest(action, {})]
-        known = self._known([entry, last_name, *plain])
+        # An action that discovered nothing is the usual case: its result is asked for in the same look-up, and it has
+        # no entry of its own.
+        plain = result_digest(action, {})
+        known = self._known([entry, last_name, "result/" + plain])
         last = last or _last(known.get(last_name))
         variants: list[Names] = json.loads(raw) if (raw := known.get(entry)) else []
         if not self.read:
             return LookUp(action, "", None, variants, last)
-        results = [result_digest(action, around.values(names)) for names in variants]
+        results = [plain, *(result_digest(action, around.values(names)) for names in variants if names)]
         missing = [name for result in results if (name := "result/" + result) not in known]
         known |= self._known(missing) if missing else {}
         for result in results:
@@ -137,11 +138,12 @@ class ResultCache:
         names = names_of(manifest.discovered)
         variants = [names, *(other for other in self._variants(look_up) if other != names)][:_VARIANTS]
         items = {
-            "action/" + look_up.action: _dumps(variants).encode(),
             "last/" + path: f"{look_up.action} {result}".encode(),
             "key/" + look_up.action: described.key_record(),
             "result/" + result: pack(manifest),
         }
+        if variants != [{}]:
+            items["action/" + look_up.action] = _dumps(variants).encode()
         if described.code.digest not in self._code_kept:
             self._code_kept.add(described.code.digest)
             items["code/" + described.code.digest] = described.code_record()

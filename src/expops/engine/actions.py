@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..cache import artifacts
@@ -15,14 +15,17 @@ from ..cache.observe import Observer, watch
 from ..cache.store import LookUp, ResultCache
 from ..cache.values import load_value, store_value
 from ..errors import CannotFingerprint, CannotStore, StorageError, StoreUnavailable
+from ..hashing.code import CodeFingerprint
 from ..pipeline import context
 from ..pipeline.decorators import Step
 from ..runs.model import ActionRecord
 from ..seeding.session import SeededAction
-from .describe import Describer, spelled_out
+from .describe import DescribedCall, Describer, spelled_out
 from .frames import Frame, SeedPath
+from .isolation import close_figures, forget_shown_warnings, open_figures, put_back
 from .records import HOST, executed_record, hit_record
-from .signatures import mutable
+from .signatures import IMMUTABLE, mutable
+from .state import after_step
 from .streams import Capture, append
 
 
@@ -30,7 +33,8 @@ class Session(NamedTuple):
     """What all actions of one runner share.
 
     ``record`` takes each step's record as it ends; ``warn`` a message for the user; ``imports`` maps project files to
-    what was read while they were imported; ``forced`` holds paths that are to execute whatever the cache has.
+    what was read while they were imported; ``as_loaded`` tells of a code fingerprint whether it is of the code that was
+    loaded; ``forced`` holds paths that are to execute whatever the cache has.
     """
 
     cache: ResultCache
@@ -41,6 +45,7 @@ class Session(NamedTuple):
     record: Callable[[ActionRecord], None]
     warn: Callable[[str], None]
     imports: dict[str, dict[str, dict[str, str]]]
+    as_loaded: Callable[[CodeFingerprint], bool]
     forced: frozenset[str]
 
 
@@ -51,9 +56,13 @@ class _Call(NamedTuple):
     path: str
     seeds: SeedPath
     described: Described
-    arguments: dict[str, object]
+    known: DescribedCall
     around: Surroundings
     look_up: LookUp
+
+    def spelled_out(self) -> _Call:
+        """With words for its values, before they can be altered."""
+        return self._replace(described=spelled_out(self.described, self.known.arguments, self.known.enclosed))
 
 
 class StepCalls:
@@ -74,6 +83,8 @@ class StepCalls:
     def call_step(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """Serve a call from the cache, or execute it and record it."""
         before = watch(None)
+        # What is pending belongs to the caller, whether this call executes or not.
+        self.session.capture.flush()
         try:
             return self._call(step, args, kwargs)
         finally:
@@ -85,26 +96,23 @@ class StepCalls:
         parent = self.stack[-1]
         path, seeds = parent.nested(name, parent.next_call(name))
         try:
-            described, arguments, enclosed = self.session.describer.step(step.__wrapped__, args, kwargs)
+            known = self.session.describer.step(step.__wrapped__, args, kwargs)
         except CannotFingerprint as fault:
             self.session.warn(f"step '{path}' runs each time: {fault}")
             return self._execute_unkeyed(step, path, seeds, args, kwargs, str(fault))
         around = Surroundings(self.session.observer.places, self.session.observer.files, seeds.identity)
-        look_up = self.session.cache.look_up(path, described.key.digest(), around)
+        look_up = self.session.cache.look_up(path, known.described.key.digest(), around)
+        call = _Call(step, path, seeds, known.described, known, around, look_up)
         forced = bool(self.session.forced) and self._forced(path)
         if look_up.manifest is None or forced:
-            described = spelled_out(described, arguments, enclosed)
-            call = _Call(step, path, seeds, described, arguments, around, look_up)
-            return self._execute(call, args, kwargs, ["forced"] if forced else None)
+            return self._execute(call.spelled_out(), args, kwargs, ["forced"] if forced else None)
         try:
             value = load_value(look_up.manifest.outputs["return"], self.session.cache.blobs)
             self._take(look_up.manifest)
-        except (StorageError, KeyError) as fault:
-            if not isinstance(fault, StoreUnavailable):
+        except (StorageError, KeyError, OSError) as fault:
+            if not isinstance(fault, StoreUnavailable | OSError):
                 self.session.cache.forget(look_up.result)
-            described = spelled_out(described, arguments, enclosed)
-            call = _Call(step, path, seeds, described, arguments, around, look_up)
-            return self._execute(call, args, kwargs, [f"its stored result can't be used: {fault}"])
+            return self._execute(call.spelled_out(), args, kwargs, [f"its stored result can't be used: {fault}"])
         self.session.cache.seen(path, look_up)
         self.session.record(hit_record(path, look_up, time.time() - started, started))
         return value
@@ -121,14 +129,16 @@ class StepCalls:
         parent = self.stack[-1]
         work = self.session.observer.places.work
         if work is not None and manifest.artifacts:
+            before = artifacts.snapshot(work)
             artifacts.restore(work, manifest.artifacts, self.session.cache.blobs)
-            for frame in self.stack:
-                frame.observed.written.update("work/" + item.path for item in manifest.artifacts)
+            _wrote(self.stack, [item.path for item in manifest.artifacts], before)
         if work is not None:
             artifacts.remove(work, manifest.removed)
         parent.absorb(manifest.discovered, manifest.metrics)
+        forget_shown_warnings()
         if manifest.log:
             replay(manifest.log)
+            self.session.capture.flush()
 
     def _execute(
         self, call: _Call, args: tuple[object, ...], kwargs: dict[str, object], reasons: list[str] | None
@@ -136,11 +146,13 @@ class StepCalls:
         session = self.session
         if reasons is None:
             reasons = session.cache.reasons(call.described, call.look_up, call.around)
-        run = self._run(call.step, call.path, call.seeds, args, kwargs, "; ".join(reasons))
+        figures = open_figures()
+        run = self._run(call.step, call.path, call.seeds, args, kwargs, "; ".join(reasons), call.known)
         for file in call.described.code.files:
             if file in session.imports:
                 run.frame.observed.add(session.imports[file])
         stored, manifest = self._keep(call, run)
+        close_figures(figures)
         if manifest is None:
             # Read all the same: what depends on this step depends on it.
             self.stack[-1].absorb(run.frame.observed.values(), run.frame.metrics)
@@ -149,42 +161,65 @@ class StepCalls:
         result = session.cache.record(call.path, call.described, call.look_up, manifest)
         self.stack[-1].absorb(manifest.discovered, manifest.metrics)
         session.record(run.record(call.look_up.action, result, stored, manifest))
-        if any(run.value is value for value in mutable(call.arguments).values()):
-            # The step gave back its own argument. A hit gives a copy, so this call does too.
+        if type(run.value) in IMMUTABLE:
+            return run.value
+        # A hit gives a copy that shares nothing with arguments and variables, so this call does too.
+        try:
             return load_value(manifest.outputs["return"], session.cache.blobs)
-        return run.value
+        except StorageError as fault:
+            session.cache.warn(f"a result that was just kept can't be read: {fault}")
+            return run.value
 
     def _keep(self, call: _Call, run: _Run) -> tuple[StoredValue | None, Manifest | None]:
         """Store what the step gave; no manifest if it can't be, or if it mustn't be because an argument was altered."""
         session = self.session
-        altered = self._altered(call)
-        if altered:
-            session.warn(
-                f"step '{call.path}' altered its argument {', '.join(altered)}, so its result is not cached; "
-                "work on a copy and return it"
-            )
+        fault = self._altered(call, run) or self._stale(call)
+        if fault:
+            session.warn(f"step '{call.path}' {fault}")
         try:
             stored = store_value(run.value, session.cache.blobs, session.describer.code_of)
             kept = artifacts.keep(session.observer.places.work or "", run.written, session.cache.blobs)
-        except CannotStore as fault:
-            session.warn(f"step '{call.path}' runs each time, its result can't be stored: {fault}")
+        except CannotStore as error:
+            session.warn(f"step '{call.path}' runs each time, its result can't be stored: {error}")
             return None, None
-        except (StorageError, OSError) as fault:
-            session.cache.warn(f"results can't be kept: {fault}")
+        except (StorageError, OSError) as error:
+            session.cache.warn(f"results can't be kept: {error}")
             return None, None
-        if altered:
+        if fault:
             return stored, None
         return stored, run.manifest(call.look_up.action, "step", {"return": stored}, kept, session.run_id)
 
-    def _altered(self, call: _Call) -> list[str]:
-        candidates = mutable(call.arguments)
+    def _altered(self, call: _Call, run: _Run) -> str:
+        """What the step has altered that a hit would leave as it is, in words; ``""`` for nothing."""
+        key = call.described.key
+        names = self._differing(call.known.arguments, key.inputs)
+        if names:
+            return f"altered its argument {names}, so its result is not cached; work on a copy and return it"
+        names = self._differing(call.known.enclosed, key.closure)
+        if names:
+            return f"altered the enclosed variable {names}, so its result is not cached; return what is new"
+        names = ", ".join(f"'{item}'" for item in run.drew_from)
+        if names:
+            return (
+                f"drew from the generator {names}, so its result is not cached; make the generator in the step, "
+                "from a seed that it is given or draws"
+            )
+        return ""
+
+    def _differing(self, values: dict[str, object], before: Mapping[str, str]) -> str:
+        candidates = mutable(values)
         if not candidates:
-            return []
+            return ""
         try:
-            now = self.session.describer.fingerprints(candidates, "argument")
+            now = self.session.describer.fingerprints(candidates, "value")
         except CannotFingerprint:
-            return sorted(candidates)
-        return sorted(f"'{name}'" for name, mark in now.items() if call.described.key.inputs[name] != mark)
+            now = dict.fromkeys(candidates, "")
+        return ", ".join(sorted(f"'{name}'" for name, mark in now.items() if before[name] != mark))
+
+    def _stale(self, call: _Call) -> str:
+        if self.session.as_loaded(call.described.code):
+            return ""
+        return "ran code that was edited meanwhile, so its result is not cached"
 
     def _execute_unkeyed(
         self,
@@ -195,7 +230,7 @@ class StepCalls:
         kwargs: dict[str, object],
         reason: str,
     ) -> object:
-        run = self._run(step, path, seeds, args, kwargs, reason)
+        run = self._run(step, path, seeds, args, kwargs, reason, None)
         self.stack[-1].absorb(run.frame.observed.values(), run.frame.metrics)
         self.session.record(run.record("", "", None))
         return run.value
@@ -208,12 +243,12 @@ class StepCalls:
         args: tuple[object, ...],
         kwargs: dict[str, object],
         reason: str,
+        known: DescribedCall | None,
     ) -> _Run:
         """Execute the function as an action of its own: seeded, watched, its output and files told apart."""
         session = self.session
         work = session.observer.places.work
         before = artifacts.snapshot(work) if work is not None else {}
-        session.capture.flush()
         session.capture.start()
         with session.observer.action() as observed:
             frame = Frame(path, seeds, observed)
@@ -221,7 +256,7 @@ class StepCalls:
             self.stack.append(frame)
             context.enter(self)
             try:
-                with SeededAction(seeds.seed_for) as seeded:
+                with put_back(), SeededAction(seeds.seed_for) as seeded:
                     watch(session.observer)
                     run.value = step.__wrapped__(*args, **kwargs)
             except BaseException as error:
@@ -233,17 +268,36 @@ class StepCalls:
                 context.leave(self)
                 session.capture.stop()
                 self.stack.pop()
-                for stream, text in frame.log:
-                    append(self.stack[-1].log, stream, text)
-        if seeded.drew:
-            observed.seed[""] = seeds.identity()
+                self._end(run, bool(seeded.drew), before, known)
+        return run
+
+    def _end(self, run: _Run, drew: bool, before: artifacts.Snapshot, known: DescribedCall | None) -> None:
+        """Sum up what the step did; if it failed, all of that is the caller's, who may catch the exception."""
+        observed = run.frame.observed
+        for stream, text in run.frame.log:
+            append(self.stack[-1].log, stream, text)
+        if drew:
+            observed.seed[""] = run.frame.seeds.identity()
+        work = self.session.observer.places.work
         if work is not None:
             after = artifacts.snapshot(work)
-            run.written = artifacts.changed(before, after)
+            opened = {name[5:] for name in observed.written if name.startswith("work/")}
+            run.written = sorted({*artifacts.changed(before, after, work), *(opened & set(after))})
             run.removed = sorted(set(before) - set(after))
-            for outer in self.stack:
-                outer.observed.written.update("work/" + item for item in run.written)
-        return run
+            _wrote(self.stack, run.written, before)
+        if known is not None:
+            run.drew_from = after_step(
+                known.variables, observed, [outer.observed for outer in self.stack if outer.path]
+            )
+        if run.error:
+            self.stack[-1].absorb(observed.values(), run.frame.metrics)
+
+
+def _wrote(stack: list[Frame], paths: list[str], before: artifacts.Snapshot) -> None:
+    """Tell the enclosing actions which files were written; ``before`` has those that were there."""
+    for frame in stack:
+        frame.observed.written.update("work/" + path for path in paths)
+        frame.observed.made.update("work/" + path for path in paths if path not in before)
 
 
 class _Run:
@@ -255,6 +309,8 @@ class _Run:
         self.started = started
         self.seconds = 0.0
         self.value: object = None
+        self.error = ""
+        self.drew_from: list[str] = []
         self.written: list[str] = []
         self.removed: list[str] = []
 
@@ -293,9 +349,10 @@ class _Run:
         )
 
     def failed(self, error: BaseException) -> ActionRecord:
+        self.error = f"{type(error).__name__}: {error}"
         seconds = time.time() - self.started
         record = executed_record(self.frame, "step", self.reason, self.started, seconds, {}, "", "", None)
-        return record._replace(outcome="failed", error=f"{type(error).__name__}: {error}")
+        return record._replace(outcome="failed", error=self.error)
 
 
 def replay(log: Iterable[tuple[str, str]]) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import CodeType
+import sys
+from collections.abc import Callable, Collection, Mapping
+from types import CodeType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from ..cache.explain import Described, short
 from ..cache.keys import ActionKey
 from ..errors import CannotFingerprint
+from ..hashing.canonical import digest_of
 from ..hashing.code import CodeFingerprint, ProjectCode
 from ..hashing.values import fingerprint
 from .signatures import Binder
+from .state import ModuleState, Variable
 
 _NONE: Final[dict[str, str]] = {}
 
@@ -20,40 +23,83 @@ class _Known(NamedTuple):
     compiled: CodeType  # kept, so that its id() stays its own
     code: CodeFingerprint
     binder: Binder
+    variables: tuple[Variable, ...]
+
+
+class DescribedCall(NamedTuple):
+    """A step call: its key with words, its arguments by name, the variables that the function closes over, and the
+    module variables that it reaches, each with what tells whether it changes."""
+
+    described: Described
+    arguments: dict[str, object]
+    enclosed: dict[str, object]
+    variables: dict[Variable, str]
 
 
 class Describer:
-    """Describes step calls; what depends on the function alone is worked out once."""
+    """Describes step calls; what depends on the function alone is worked out once.
 
-    def __init__(self, code: ProjectCode) -> None:
+    ``always``: nobody has watched the project's modules being imported, so files may say something else than what was
+    loaded, and the values of module variables count even if they are as they were when first seen.
+    """
+
+    def __init__(self, code: ProjectCode, *, always: bool = False) -> None:
         self._code = code
         self._known: dict[int, _Known] = {}
+        self._always = always
+        self._described: list[type] = []
+        self.state = ModuleState(self.code_of, always=always)
 
     def code_of(self, value: object) -> str | None:
         """Digest of the project code behind a function or class, for value fingerprints."""
         found = self._code.of_object(value)
-        return found.digest if found is not None else None
+        if found is None:
+            return None
+        if isinstance(value, type) and "<locals>" in value.__qualname__:
+            return digest_of([found.digest, self._enclosed_by(value)])
+        return found.digest
 
-    def step(
-        self, function: Callable[..., Any], args: tuple[object, ...], kwargs: dict[str, object]
-    ) -> tuple[Described, dict[str, object], dict[str, object]]:
-        """The key of a call, its arguments by name, and the variables that the function closes over.
+    def _enclosed_by(self, made: type) -> dict[str, str]:
+        """Fingerprints of what the methods of a class within a function close over."""
+        if made in self._described:
+            return {}  # it closes over itself
+        self._described.append(made)
+        try:
+            methods = {
+                name: method for name, method in vars(made).items() if callable(getattr(method, "__func__", method))
+            }
+            values = {
+                f"{name}.{variable}": value
+                for name, method in methods.items()
+                for variable, value in self._code.closure(method).items()
+            }
+            return self.fingerprints(values, "enclosed variable")
+        finally:
+            self._described.pop()
+
+    def forget(self) -> None:
+        """Work out anew what functions reach: another module was loaded."""
+        self._known.clear()
+
+    def step(self, function: Callable[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> DescribedCall:
+        """The key of a call.
 
         Raises ``TypeError`` for arguments that don't fit the function and
         :class:`~expops.errors.CannotFingerprint` for one without an identity.
         """
         known = self._known.get(id(function.__code__)) or self._learn(function)
+        if not known.binder.fits(function):
+            # The same code with other defaults, as a definition within a loop makes it.
+            known = known._replace(binder=Binder(function))
         arguments = known.binder.bind(args, kwargs)
         enclosed: dict[str, object] = self._code.closure(function) if function.__closure__ else {}
-        key = ActionKey(
-            "step",
-            function.__qualname__,
-            known.code.digest,
-            self.fingerprints(arguments, "argument"),
-            _NONE,
-            self.fingerprints(enclosed, "enclosed variable") if enclosed else _NONE,
-        )
-        return Described(key, known.code, _NONE, _NONE), arguments, enclosed
+        variables = {variable: variable.mark() for variable in known.variables}
+        closure = self.fingerprints(enclosed, "enclosed variable") if enclosed else _NONE
+        if variables and (changed := self.state.inputs(variables)):
+            closure = {**closure, **changed}
+        inputs = self.fingerprints(arguments, "argument")
+        key = ActionKey("step", function.__qualname__, known.code.digest, inputs, _NONE, closure)
+        return DescribedCall(Described(key, known.code, _NONE, _NONE), arguments, enclosed, variables)
 
     def fingerprints(self, values: Mapping[str, object], what: str) -> dict[str, str]:
         """Fingerprints by name. Raises :class:`CannotFingerprint`, naming which one."""
@@ -71,11 +117,35 @@ class Describer:
             # Not the project's code: a library's function used as a step counts by what it is called and its bytes.
             digest = fingerprint(function)
             code = CodeFingerprint(digest, {function.__qualname__: digest}, {}, {}, ())
-        known = _Known(function.__code__, code, Binder(function))
+        namespaces = self._namespaces(code.files)
+        if self._always:
+            code = self._as_loaded(code, namespaces)
+        variables = self.state.variables(code.symbols, namespaces)
+        known = _Known(function.__code__, code, Binder(function), variables)
         # At a prompt or in a notebook, a helper can be defined anew at any time under the same function.
         if not function.__code__.co_filename.startswith("<") and "ipykernel" not in function.__code__.co_filename:
             self._known[id(function.__code__)] = known
         return known
+
+    def _namespaces(self, files: Collection[str]) -> dict[str, dict[str, Any]]:
+        """The namespaces of loaded modules by project file."""
+        wanted = {self._code.absolute(file): file for file in files}
+        modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+        found = {wanted.get(vars(module).get("__file__") or ""): vars(module) for module in modules}
+        return {file: namespace for file, namespace in found.items() if file is not None}
+
+    def _as_loaded(self, code: CodeFingerprint, namespaces: Mapping[str, dict[str, Any]]) -> CodeFingerprint:
+        """The fingerprint, with that of every function and class that was edited since it was loaded."""
+        differing = {}
+        for symbol in code.symbols:
+            file, _, name = symbol.rpartition("::")
+            value = namespaces.get(file, {}).get(name)
+            found = self._code.of_object(value) if value is not None else None
+            if found is not None and any(reason.endswith("differs from the file") for reason in found.widened.values()):
+                differing[symbol] = found.digest
+        if not differing:
+            return code
+        return code._replace(digest=digest_of([code.digest, differing]), symbols={**code.symbols, **differing})
 
 
 def spelled_out(described: Described, *sources: Mapping[str, object]) -> Described:

@@ -18,7 +18,7 @@ from .options import Options
 from .plan import Planned
 from .project import Project
 from .records import ended_record
-from .scratch import RunFolder
+from .scratch import RunFolder, clear_dead_runs
 from .setup import Setup
 from .task import Argument, Bundle, Literal, Outcome, ProcessTask, Ref, execute
 from .workspace import close_workspace
@@ -31,8 +31,11 @@ class Dispatcher:
         self._project = project
         self._options = options
         self._watcher = watcher
+        self._code = project.code
         self._processes = {process.name: process for process in project.config.processes}
-        self._folder = RunFolder(os.path.join(options.hidden, "work"), run_id)
+        work = os.path.join(options.hidden, "work")
+        clear_dead_runs(work)
+        self._folder = RunFolder(work, run_id)
         if self._folder.fault:
             watcher.warned(f"{self._folder.fault}, so processes work in {self._folder.path}")
         self._setup = Setup(
@@ -61,6 +64,7 @@ class Dispatcher:
             function=process.function,
             arguments=_arguments(planned.binding, manifests),
             described=planned.described,
+            contents={file: self._code.content(file) for file in planned.described.code.files if file.endswith(".py")},
             look_up=planned.look_up,
             reason=planned.reason,
             forced=frozenset(path for path in self._options.forced if path.split("/")[0] == name),

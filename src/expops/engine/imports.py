@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
+from ..cache import ambient
 from ..cache.observe import Observer, watch
+from ..hashing.code import ProjectCode
+from ..hashing.digest import digest_bytes
 from ..seeding.session import SeededAction
 from .frames import SeedPath
 
@@ -25,11 +29,19 @@ Values = dict[str, dict[str, str]]
 class ImportGuard:
     """A finder in front of all others, between :meth:`install` and :meth:`remove`.
 
-    ``read`` maps project files to what was discovered while they were imported.
+    ``read`` maps project files to what was discovered while they were imported, ``contents`` to the digest of the
+    source that was loaded: a file is read once, and its module can be executed again from what was read.
+    ``filters`` are the warning filters that libraries have set; ``executed(file, namespace)`` is called after each
+    module of the project.
     """
 
-    def __init__(self, project: str, seed: int, observer: Observer) -> None:
+    def __init__(self, code: ProjectCode, project: str, seed: int, observer: Observer) -> None:
         self.read: dict[str, Values] = {}
+        self.contents: dict[str, str] = {}
+        self.filters: list[Any] = []
+        self.executed: Callable[[str, dict[str, Any]], None] = lambda file, namespace: None
+        self._code = code
+        self._compiled: dict[str, CodeType] = {}
         self._project = project + os.sep
         self._seed = seed
         self._observer = observer
@@ -71,35 +83,45 @@ class ImportGuard:
 
     def project_file(self, origin: str | None) -> str | None:
         """The project-relative path of a module's file, or ``None`` for a library's."""
-        if origin is None or not origin.startswith(self._project) or origin.startswith(sys.prefix + os.sep):
+        if origin is None or not origin.startswith(self._project) or not self._code.is_own(origin):
             return None
         return origin[len(self._project) :]
 
-    def execute(self, name: str, origin: str | None, run: Callable[[], None]) -> None:
+    def execute(self, name: str, origin: str | None, module: ModuleType, loader: Any) -> None:
         """Execute a module that is being imported."""
         file = self.project_file(origin)
         if file is None:
-            self._execute_library(name, run)
+            self._execute_library(name, lambda: loader.exec_module(module))
         else:
-            self._execute_own(file, run)
+            self._execute_own(file, module, loader)
 
     def _execute_library(self, name: str, run: Callable[[], None]) -> None:
         if self._in_library:
             run()
             return
         self._in_library = self._observer.importing_library = True
+        before = list(warnings.filters)
+        mark = ambient.mark()
         try:
             with SeededAction(SeedPath(0, "", "import:" + name).seed_for):
                 run()
         finally:
             self._in_library = self._observer.importing_library = False
+            # What a library sets as it is imported stays, for it is imported once only.
+            ambient.leave(mark)
+            self.filters = [item for item in warnings.filters if item not in before] + self.filters
 
-    def _execute_own(self, file: str, run: Callable[[], None]) -> None:
+    def _execute_own(self, file: str, module: ModuleType, loader: Any) -> None:
         seeds = SeedPath(self._seed, "", "import:" + file)
-        before = watch(self._observer)
+        before = watch(None)
         try:
+            code = self._source(file, loader)
+            watch(self._observer)
             with self._observer.action() as observed, SeededAction(seeds.seed_for) as seeded:
-                run()
+                if code is None:
+                    loader.exec_module(module)
+                else:
+                    exec(code, module.__dict__)
         finally:
             watch(before)
         if seeded.drew:
@@ -107,6 +129,16 @@ class ImportGuard:
         self.read[file] = observed.values()
         if self._observer.stack:
             self._observer.stack[-1].add(self.read[file])
+        self.executed(file, module.__dict__)
+
+    def _source(self, file: str, loader: Any) -> CodeType | None:
+        """The code of a source file, as it was when this was first asked for; ``None`` for other kinds of module."""
+        if file not in self._compiled and hasattr(loader, "source_to_code"):
+            path = self._project + file
+            source = loader.get_data(path)
+            self.contents[file] = digest_bytes(source)
+            self._compiled[file] = loader.source_to_code(source, path)
+        return self._compiled.get(file)
 
 
 class _Guarded:
@@ -133,4 +165,4 @@ class _Guarded:
             spec.loader = self._loader
         if vars(module).get("__loader__") is self:
             module.__loader__ = self._loader
-        self._guard.execute(self._name, self._origin, lambda: self._loader.exec_module(module))
+        self._guard.execute(self._name, self._origin, module, self._loader)

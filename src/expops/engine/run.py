@@ -74,17 +74,16 @@ class Runner:
         """Plan, execute, record. A failure of user code is in the result; Ctrl-C ends the run as interrupted."""
         plan = self._planner.plan_all(self._names)
         self._recorder.run = self._recorder.run._replace(libraries=self._planner.libraries())
-        self._watcher.planned(self._recorder.run, list(plan.values()))
         status = "interrupted"
         try:
+            self._watcher.planned(self._recorder.run, list(plan.values()))
             self._settle(plan)
             self._loop()
             status = "done" if all(item.outcome in ("hit", "executed") for item in self._ended.values()) else "failed"
         except KeyboardInterrupt:
             self._skip_rest("the run was interrupted")
         finally:
-            self._close()
-            self._finish(status)
+            self._end_run(status)
         return RunResult(self._recorder.run, self._actions, self._metrics)
 
     def _wanted(self) -> frozenset[str]:
@@ -266,12 +265,17 @@ class Runner:
         except StorageError as fault:
             self._watcher.warned(f"the ledger can't be written: {fault}")
 
-    def _close(self) -> None:
-        if self._dispatcher is not None:
-            self._dispatcher.close(stop=bool(self._running))
+    def _end_run(self, status: str) -> None:
+        try:
+            if self._dispatcher is not None:
+                self._dispatcher.close(stop=bool(self._running))
+        finally:
+            # Whoever presses Ctrl-C once more during farewells still has a whole record.
+            self._finish(status)
 
     def _finish(self, status: str) -> None:
-        clear_dead_runs(os.path.join(self._options.hidden, "work"))
+        if self._dispatcher is None:
+            clear_dead_runs(os.path.join(self._options.hidden, "work"))
         counts: dict[str, int] = {}
         for record in self._ended.values():
             counts[record.outcome] = counts.get(record.outcome, 0) + 1

@@ -8,6 +8,8 @@ import shutil
 import time
 from contextlib import suppress
 
+from ..errors import StoreUnavailable
+
 _LOCK = ".lock"
 _UNLOCKED = "."  # how the name of a folder begins that is being made
 _PATIENCE = 60.0  # seconds; what was made longer ago and isn't locked was left behind
@@ -20,16 +22,13 @@ class RunFolder:
     """
 
     def __init__(self, parent: str, name: str) -> None:
-        """Make and lock it. Raises ``OSError`` where there is no place for it at all."""
+        """Make and lock it. Raises :class:`StoreUnavailable` where there is no place for it at all."""
         self.fault = ""
         try:
             self.path, self._lock = _make(parent, name)
         except OSError as error:
-            import tempfile  # only where something is wrong
-
             self.fault = f"{parent} can't be written ({error.strerror or error})"
-            self.path = tempfile.mkdtemp(prefix="expops-")
-            self._lock = _locked(self.path)
+            self.path, self._lock = _make_elsewhere(self.fault)
 
     def remove(self) -> None:
         """Remove it with all that is in it. Twice is no error."""
@@ -46,6 +45,17 @@ def _make(parent: str, name: str) -> tuple[str, int]:
     lock = _locked(unlocked)
     os.rename(unlocked, path)  # only now may others look whether it is locked
     return path, lock
+
+
+def _make_elsewhere(fault: str) -> tuple[str, int]:
+    import tempfile  # only where something is wrong
+
+    try:
+        path = tempfile.mkdtemp(prefix="expops-")
+        return path, _locked(path)
+    except OSError as error:
+        mend = "free some space, or name a folder that can be written in TMPDIR"
+        raise StoreUnavailable(f"{fault}, nor a temporary folder ({error.strerror or error}); {mend}") from error
 
 
 def _locked(folder: str) -> int:

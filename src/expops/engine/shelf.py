@@ -27,8 +27,9 @@ def show(folder: str, name: str, manifest: Manifest, blobs: ObjectStore) -> None
     wanted = {item.path for item in manifest.artifacts}
     if not stale and set(artifacts.snapshot(target)) == wanted:
         return
-    for path in set(artifacts.snapshot(target)) - wanted if os.path.isdir(target) else ():
-        os.unlink(os.path.join(target, path))
+    if os.path.isdir(target) and set(artifacts.snapshot(target)) - wanted:
+        shutil.rmtree(target)
+        stale = manifest.artifacts
     artifacts.restore(target, stale, blobs)
     for item in stale:
         os.utime(os.path.join(target, item.path), ns=(stamp, stamp))

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-_IMMUTABLE = (str, bytes, int, float, complex, bool, type(None), type, range)
+IMMUTABLE = (str, bytes, int, float, complex, bool, type(None), type, range)
 
 
 class Binder:
@@ -14,9 +14,16 @@ class Binder:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._signature = inspect.signature(function)
+        self._defaults = _defaults(function)
         parameters = self._signature.parameters.values()
         plain = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
         self._names = [parameter.name for parameter in parameters] if plain else None
+
+    def fits(self, function: Callable[..., Any]) -> bool:
+        """Whether a function of the same code has the same defaults."""
+        defaults, named = self._defaults
+        positional, keyword = _defaults(function)
+        return positional is defaults and keyword is named
 
     def bind(self, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object]:
         """Every argument by parameter name, defaults included; ``*args`` and ``**kwargs`` as tuple and dict."""
@@ -28,6 +35,10 @@ class Binder:
         return bound.arguments
 
 
+def _defaults(function: Callable[..., Any]) -> tuple[Any, Any]:
+    return getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None)
+
+
 def mutable(arguments: dict[str, object]) -> dict[str, object]:
     """Those arguments that a function could alter."""
-    return {name: value for name, value in arguments.items() if type(value) not in _IMMUTABLE}
+    return {name: value for name, value in arguments.items() if type(value) not in IMMUTABLE}

@@ -65,12 +65,23 @@ class _Bytes(io.RawIOBase):
 
 
 class Capture:
-    """Redirects ``sys.stdout`` and ``sys.stderr`` to a sink, between :meth:`start` and the matching :meth:`stop`."""
+    """Redirects ``sys.stdout`` and ``sys.stderr`` to ``sink``, between :meth:`start` and the matching :meth:`stop`.
 
-    def __init__(self, sink: Sink) -> None:
-        self._streams = (_Stream("stdout", sink), _Stream("stderr", sink))
-        self._before: tuple[Any, Any] = (None, None)
+    The streams stay the same, so that a logging handler that took one of them goes on writing to whoever captures; while
+    nobody does, what is written goes to the streams of before.
+    """
+
+    def __init__(self, sink: Sink | None = None) -> None:
+        self.sink = sink
+        self._streams = (_Stream("stdout", self._hand_on), _Stream("stderr", self._hand_on))
+        self._before: tuple[Any, Any] = (sys.stdout, sys.stderr)
         self._depth = 0
+
+    def _hand_on(self, name: str, text: str) -> None:
+        if self._depth and self.sink is not None:
+            self.sink(name, text)
+        else:
+            print(text, end="", file=self.original(name), flush=True)
 
     def start(self) -> None:
         """Begin; calls nest."""

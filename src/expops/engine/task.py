@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import time
@@ -9,13 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from ..cache import artifacts
-from ..cache.discovery import Places
 from ..cache.explain import Described
 from ..cache.manifest import Artifact, Manifest, StoredValue
 from ..cache.observe import watch
 from ..cache.store import LookUp
 from ..cache.values import load_value, store_value
-from ..errors import CannotStore, ExpopsError, ProcessError, StorageError
+from ..errors import CannotStore, ExpopsError, ProcessError, SourceError, StorageError
 from ..executors.base import Emit
 from ..pipeline import context
 from ..pipeline.decorators import Process
@@ -27,7 +27,6 @@ from .frames import Frame, SeedPath
 from .names import folder_name
 from .records import HOST, executed_record
 from .setup import Setup
-from .streams import Capture
 from .traces import user_trace
 from .workspace import Workspace, workspace
 
@@ -73,7 +72,10 @@ class Outcome(NamedTuple):
 
 
 class ProcessTask(NamedTuple):
-    """A process that is to execute. Without ``keep`` its result is handed on, but not found again by a later run."""
+    """A process that is to execute. Without ``keep`` its result is handed on, but not found again by a later run.
+
+    ``contents`` maps the files of its code to the digests of what they held when it was planned.
+    """
 
     setup: Setup
     name: str
@@ -81,6 +83,7 @@ class ProcessTask(NamedTuple):
     function: str
     arguments: Mapping[str, Argument]
     described: Described
+    contents: Mapping[str, str]
     look_up: LookUp
     reason: str
     forced: frozenset[str]
@@ -107,15 +110,11 @@ class _Execution:
     def run(self) -> Outcome:
         """Execute, record, and leave nothing behind."""
         self.emit(Started(self.task.name, self.task.reason))
-        home = os.getcwd()
         self._make_folder()
-        os.chdir(self.work)
-        self.shared.observer.places = Places(self.shared.setup.project, self.work)
         self.shared.cache.prefetch_below(self.task.name)
         try:
             return self._captured()
         finally:
-            os.chdir(home)
             shutil.rmtree(self.work, ignore_errors=True)
 
     def _make_folder(self) -> None:
@@ -126,28 +125,36 @@ class _Execution:
             os.symlink(data, os.path.join(self.work, artifacts.DATA))
 
     def _captured(self) -> Outcome:
-        with self.shared.observer.action() as observed:
+        shared = self.shared
+        calls: StepCalls
+        with (
+            shared.process(
+                self.work,
+                self.task.described.code.symbols,
+                lambda stream, text: self._printed(calls, stream, text),
+            ),
+            shared.observer.action() as observed,
+        ):
             frame = Frame(self.task.name, self.seeds, observed)
-            calls: StepCalls
-            capture = Capture(lambda stream, text: self._printed(calls, stream, text))
-            calls = StepCalls(self._session(capture), frame)
-            capture.start()
+            calls = StepCalls(self._session(), frame)
+            shared.capture.start()
             try:
                 return self._body(calls, frame)
             finally:
-                capture.stop()
+                shared.capture.stop()
 
-    def _session(self, capture: Capture) -> Session:
+    def _session(self) -> Session:
         shared = self.shared
         return Session(
             cache=shared.cache,
             describer=shared.describer,
             observer=shared.observer,
-            capture=capture,
+            capture=shared.capture,
             run_id=shared.setup.run_id,
             record=self._step_ended,
             warn=lambda message: self.emit(Warned(message)),
             imports=shared.imports.read,
+            as_loaded=shared.as_loaded,
             forced=self.task.forced,
         )
 
@@ -180,7 +187,8 @@ class _Execution:
 
     def _argument(self, item: Argument) -> object:
         if isinstance(item, Literal):
-            return item.value
+            # A copy: in this OS process the value is the configuration's own, which others take too.
+            return copy.deepcopy(item.value)
         if isinstance(item, Bundle):
             return {name: self._argument(part) for name, part in item.items.items()}
         try:
@@ -238,18 +246,42 @@ class _Execution:
             faults.append(f"its output '{name}' can't be stored: {reason}")
         kept = []
         try:
-            written = artifacts.changed({}, artifacts.snapshot(self.work))
+            written = [path for path in sorted(artifacts.snapshot(self.work)) if not path.endswith("/")]
             kept = artifacts.keep(self.work, written, self.shared.cache.blobs)
         except (StorageError, OSError) as fault:
             faults.append(f"the files that it wrote can't be kept: {fault}")
         manifest = self._manifest(frame, outputs, kept, frame_seconds)
         for told in faults:
             self.emit(Warned(f"process '{self.task.name}' runs each time, {told}"))
-        if faults or not self.task.keep:
+        key = None if faults or not self.task.keep else self._key()
+        if key is None:
             return self._outcome(frame, "executed", manifest=manifest)
-        described, look_up = self.task.described, self.task.look_up
+        described, look_up = key
+        manifest = manifest._replace(action=look_up.action)
         result_digest = self.shared.cache.record(self.task.name, described, look_up, manifest)
         return self._outcome(frame, "executed", manifest=manifest, result=result_digest)
+
+    def _key(self) -> tuple[Described, LookUp] | None:
+        """What to record the result under: the planned key, unless the code was edited before it was loaded."""
+        described, look_up = self.task.described, self.task.look_up
+        loaded = self.shared.imports.contents
+        edited = sorted(file for file, content in self.task.contents.items() if loaded.get(file, content) != content)
+        if not edited:
+            return described, look_up
+        name = self.task.name
+        try:
+            code = self.shared.code.fingerprint(self.task.script, self.task.function)
+            certain = self.shared.as_loaded(code)
+        except (SourceError, KeyError):
+            certain = False
+        if not certain:
+            self.emit(Warned(f"{', '.join(edited)} is being edited: the result of process '{name}' is not cached"))
+            return None
+        if code.digest == described.code.digest:
+            return described, look_up
+        self.emit(Warned(f"{', '.join(edited)} was edited after this run began: process '{name}' ran the new code"))
+        described = described._replace(key=described.key._replace(code=code.digest), code=code)
+        return described, LookUp(described.key.digest(), "", None, None, look_up.last)
 
     def _store(self, result: Mapping[str, object]) -> dict[str, StoredValue]:
         stored = {}

@@ -5,18 +5,27 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import sys
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
+from typing import Any
 
+from ..cache import ambient
 from ..cache.discovery import Places
 from ..cache.files import FileDigests
 from ..cache.memo import KVMemo
 from ..cache.observe import Observer, install
 from ..errors import ProcessError
-from ..hashing.code import ProjectCode
+from ..hashing.code import CodeFingerprint, ProjectCode
 from .describe import Describer
 from .imports import ImportGuard
+from .isolation import put_back_all
 from .setup import Setup
+from .streams import Capture, Sink
 
 
 class Workspace:
@@ -29,28 +38,71 @@ class Workspace:
         self.code = ProjectCode(setup.project, import_roots=setup.import_roots, memo=self._memo)
         self.describer = Describer(self.code)
         self.observer = Observer(Places(setup.project, None), FileDigests(self._memo))
-        self.imports = ImportGuard(setup.project, setup.seed, self.observer)
+        self.imports = ImportGuard(self.code, setup.project, setup.seed, self.observer)
+        self.capture = Capture()
         self._scripts: dict[str, ModuleType] = {}
+        self._path = [root for root in setup.import_roots if root not in sys.path]
         self._enter()
 
     def _enter(self) -> None:
         setup = self.setup
+        install()
+        self._mark = ambient.mark()
         os.environ["MLOPS_WORKSPACE_DIR"] = os.path.dirname(setup.project)
         os.environ["MLOPS_PROJECT_ID"] = setup.project_name
         os.environ["EXPOPS_RUN_ID"] = setup.run_id
-        sys.path[:0] = [root for root in setup.import_roots if root not in sys.path]
-        # Modules of an earlier run in this OS process may be of other code than the files have now.
-        for name, module in list(sys.modules.items()):
-            if _lies_in(module, setup.project):
-                del sys.modules[name]
-        importlib.invalidate_caches()
+        sys.path[:0] = self._path
         # Byte code would be left behind in the project's folders.
         sys.dont_write_bytecode = True
-        install()
         self.imports.install()
 
+    @contextmanager
+    def process(self, work: str, symbols: Collection[str], sink: Sink) -> Iterator[None]:
+        """Around one process: modules of the project are loaded anew in it, and what it changes is put back after it.
+
+        ``symbols`` are those that its code reaches. So it makes no difference which processes a worker runs before.
+        """
+        self._unload()
+        self.describer = Describer(self.code)
+        self.imports.executed = partial(self._executed, symbols)
+        self.observer.places = Places(self.setup.project, work)
+        self.capture.sink = sink
+        try:
+            with put_back_all(self._is_own_logger):
+                os.chdir(work)
+                yield
+        finally:
+            self.capture.sink = None
+            for item in reversed([item for item in self.imports.filters if item not in warnings.filters]):
+                warnings.filters.insert(0, item)  # type: ignore[attr-defined]
+
+    def _executed(self, symbols: Collection[str], file: str, namespace: dict[str, Any]) -> None:
+        self.describer.forget()
+        self.describer.state.loaded(symbols, file, namespace)
+
+    def _unload(self) -> None:
+        for name, module in list(sys.modules.items()):
+            if name != "__main__" and self._is_source(getattr(module, "__file__", None)):
+                del sys.modules[name]
+        importlib.invalidate_caches()
+        self._scripts.clear()
+        self.imports.read.clear()
+        self.code.forget_loaded()
+
+    def _is_source(self, file: object) -> bool:
+        return isinstance(file, str) and file.endswith(".py") and self.imports.project_file(file) is not None
+
+    def _is_own_logger(self, name: str) -> bool:
+        module = sys.modules.get(name.partition(".")[0])
+        return module is None or self._is_source(getattr(module, "__file__", None))
+
+    def as_loaded(self, code: CodeFingerprint) -> bool:
+        """Whether a fingerprint is of the code that was loaded, and not of an edit since."""
+        loaded = self.imports.contents
+        return all(self.code.content(file) == loaded[file] for file in code.files if file in loaded)
+
     def load_script(self, script: str) -> ModuleType:
-        """Import a script of the project, once. Raises what the script raises."""
+        """Import a script of the project, once in a process. Raises what the script raises."""
         module = self._scripts.get(script)
         if module is None:
             module = self._scripts[script] = self._import(script)
@@ -58,16 +110,26 @@ class Workspace:
 
     def _import(self, script: str) -> ModuleType:
         path = os.path.join(self.setup.project, script)
-        name = os.path.splitext(os.path.basename(script))[0]
+        name = self._module_name(path)
         found = sys.modules.get(name)
         if found is not None and getattr(found, "__file__", None) == path:
             return found
-        if found is None and name.isidentifier():
+        if found is None and all(part.isidentifier() for part in name.split(".")):
             spec = importlib.util.find_spec(name)
             if spec is not None and spec.origin == path:
                 return importlib.import_module(name)
         # Another module has this name already: the script gets one of its own.
         return self._import_file(script, path)
+
+    def _module_name(self, path: str) -> str:
+        """The name to import a script by: its own, or one within its package if it imports from there by dots."""
+        folder, name = os.path.dirname(path), os.path.splitext(os.path.basename(path))[0]
+        with open(path, "rb") as file:
+            relative = re.search(rb"^\s*from\s*\.", file.read(), re.MULTILINE)
+        while relative and folder != self.setup.project and os.path.isfile(os.path.join(folder, "__init__.py")):
+            folder, package = os.path.split(folder)
+            name = f"{package}.{name}"
+        return name
 
     def _import_file(self, script: str, path: str) -> ModuleType:
         name = "project_" + "".join(char if char.isalnum() else "_" for char in os.path.splitext(script)[0])
@@ -77,7 +139,7 @@ class Workspace:
         loader = spec.loader
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
         try:
-            self.imports.execute(name, path, lambda: loader.exec_module(module))
+            self.imports.execute(name, path, module, loader)
         except BaseException:
             del sys.modules[name]
             raise
@@ -86,6 +148,9 @@ class Workspace:
     def close(self) -> None:
         """Write down what is pending and let go."""
         self.imports.remove()
+        self._unload()
+        ambient.put_back(self._mark)
+        sys.path[:] = [entry for entry in sys.path if entry not in self._path]
         self.take_warnings()
         self.cache.kv.close()
 
@@ -96,12 +161,6 @@ class Workspace:
         messages = list(self.cache.warnings)
         self.cache.warnings.clear()
         return messages
-
-
-def _lies_in(module: ModuleType, project: str) -> bool:
-    file = getattr(module, "__file__", None)
-    inside = isinstance(file, str) and file.startswith(project + os.sep)
-    return inside and not str(file).startswith(sys.prefix + os.sep)
 
 
 _open: dict[tuple[str, str], Workspace] = {}

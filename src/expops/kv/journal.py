@@ -32,7 +32,8 @@ _UNLOCKED: Final = "."  # how the name of a journal begins that is being made
 _LEFTOVER_AGE: Final = 3600.0  # seconds
 _HAND_OVER_ENTRIES: Final = 2000
 _HAND_OVER_BYTES: Final = 8 << 20
-_HAND_OVER_SECONDS: Final = 0.05
+_HAND_OVER_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.01
 
 
 class JournaledKV:

@@ -15,11 +15,16 @@ from __future__ import annotations
 from typing import Final
 
 from ..errors import UsageError
-from ..hashing.canonical import digest_of
-from ..hashing.digest import DIGEST_LENGTH
+from ..hashing.canonical import encode
+from ..hashing.digest import DIGEST_LENGTH, digest_bytes
 
 # Part of every seed. A change of the formula gets a new scheme, since it changes everyone's results.
 SCHEME: Final = "expops.seed/1"
+# The canonical bytes of the mapping above, of which a step call takes several: its keys in their order.
+_BITS, _CALL, _PROCESS, _PURPOSE, _ROOT, _STEP = (
+    encode(key) for key in ("bits", "call", "process", "purpose", "root", "step")
+)
+_SCHEME: Final = encode("scheme") + encode(SCHEME)
 ROOT_BITS: Final = 128
 MAX_BITS: Final = 4 * DIGEST_LENGTH
 
@@ -42,15 +47,11 @@ def derive_seed(
         raise UsageError(f"random seed {root} is too large; use an integer from 0 to 2**{ROOT_BITS} - 1")
     if not 1 <= bits <= MAX_BITS:
         raise UsageError(f"a seed of {bits} bits can't be derived; ask for 1 to {MAX_BITS}")
-    digest = digest_of(
-        {
-            "scheme": SCHEME,
-            "bits": bits,
-            "root": root,
-            "process": process,
-            "step": step,
-            "call": call,
-            "purpose": purpose,
-        }
-    )
+    body = b"".join(
+        (
+            _BITS, encode(bits), _CALL, encode(call), _PROCESS, encode(process), _PURPOSE, encode(purpose),
+            _ROOT, encode(root), _SCHEME, _STEP, encode(step),
+        )
+    )  # fmt: skip
+    digest = digest_bytes(b"m7,%d:%b" % (len(body), body))
     return int(digest, 16) >> (MAX_BITS - bits)

@@ -69,6 +69,7 @@ class Graph:
         self._resolving: set[tuple[str, ...]] = set()
         self._references: dict[tuple[str, str], list[Node]] = {}
         self.import_time: Callable[[str], tuple[Digests | None, list[Node]]] = lambda path: (None, [])
+        self.main = ""  # the script that runs now, if it is one of the project
 
     # Nodes
 
@@ -170,7 +171,9 @@ class Graph:
 
         def make(node: Node) -> None:
             def expand() -> list[Node]:
-                node.digests, nodes = self.import_time(path)
+                # What a running script does at its top level is not what its functions depend on: it is what
+                # calls them, and a new call must not make the others run again.
+                node.digests, nodes = self.import_time(path) if path != self.main else (None, [])
                 for module, name in self.files.facts(path).runs:
                     nodes = nodes + self.executes(path, module, name)
                 return nodes + [self.module(package) for package in self.finder.packages_of(path)]

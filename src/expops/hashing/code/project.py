@@ -27,13 +27,17 @@ class ProjectCode:
     """The code of one project, as it is on disk when first looked at.
 
     ``root`` is the project's folder, ``import_roots`` the folders on ``sys.path`` for its code (default: ``root``
-    and ``root/src``). With a ``memo``, files that have not changed are not parsed again.
+    and ``root/src``). With a ``memo``, files that have not changed are not parsed again. ``main`` is the absolute path
+    of the script that runs now: its definitions count as any, its top-level statements with effects do not.
     """
 
-    def __init__(self, root: str, *, import_roots: Sequence[str] = (), memo: Memo | None = None) -> None:
+    def __init__(
+        self, root: str, *, import_roots: Sequence[str] = (), memo: Memo | None = None, main: str | None = None
+    ) -> None:
         self._finder = Finder(root, import_roots)
         self._files = Files(self._finder, memo)
         self._graph = Graph(self._files, self._finder, Libraries(memo))
+        self._graph.main = (self._finder.relative(main) or "") if main is not None else ""
         self._judge = Judge(self._graph)
         self._known: dict[tuple[str, str], CodeFingerprint] = {}
         self._relatives: dict[str, str] = {}
@@ -63,6 +67,22 @@ class ProjectCode:
             assert node is not None  # the file has that symbol
             self._known[key] = self._of_node(f"{relative}::{qualname}", node)
         return self._known[key]
+
+    def is_own(self, path: str) -> bool:
+        """Whether a file is code of the project: below its root, and in no environment or installed package."""
+        return self._finder.is_project(path)
+
+    def absolute(self, path: str) -> str:
+        """The absolute path of a project-relative file."""
+        return self._finder.absolute(path)
+
+    def content(self, path: str) -> str:
+        """Digest of the bytes of a project file, as fingerprints see it. Raises :class:`~expops.errors.SourceError`."""
+        return self._facts(path).content
+
+    def forget_loaded(self) -> None:
+        """Let go of all that is known of loaded objects, since modules are about to be loaded anew."""
+        self._loaded = None
 
     def of_object(self, obj: object) -> CodeFingerprint | None:
         """Fingerprint of a live function or class as it was loaded; ``None`` if it is no code of the project.

@@ -1,0 +1,189 @@
+"""Variables of the project's modules, as far as they are not what their source says.
+
+Code that reads a module variable depends on its value, and the source tells it only until somebody changes it: a
+process that sets ``CONFIG["rate"]``, a script that reads a table into ``TABLE``. What steps themselves leave there,
+such as memoised results, is no input of later steps, for it may be missing when a step is skipped; but what was read
+to make it counts for all who may take it from there. A generator of random numbers is told apart: a step that draws from
+it shifts what others draw.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterable, Mapping
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+from ..cache.discovery import Observed
+from ..errors import CannotFingerprint
+from ..hashing.canonical import digest_of
+from ..hashing.values import CodeOf, fingerprint
+
+_ATOMS: Final = (type(None), bool, int, float, complex, str, bytes)
+_CONTAINERS: Final = (list, tuple, set, frozenset, dict)
+_SMALL: Final = 1000  # parts; larger values are told apart by identity, as often as a step is called
+_ABSENT: Final = object()
+
+
+class Variable:
+    """One variable of a module. ``reads`` is what steps had read that filled it, or that called it if it memoises."""
+
+    __slots__ = ("_alias", "_base", "_code_of", "_objects", "label", "memoises", "name", "namespace", "reads")
+
+    def __init__(self, file: str, namespace: dict[str, Any], name: str, code_of: CodeOf) -> None:
+        self.label = f"{name} of {file}"
+        self.name = name
+        self.namespace = namespace
+        self.memoises = hasattr(namespace.get(name), "cache_info")
+        self.reads = Observed()
+        self._code_of = code_of
+        self._objects: dict[int, object] = {}
+        self._alias: dict[str, str] = {}
+        self._base = self.mark()
+
+    def mark(self) -> str:
+        """What tells whether the value has changed."""
+        return "" if self.memoises else self._mark(self.namespace.get(self.name, _ABSENT))
+
+    def _mark(self, value: object) -> str:
+        if isinstance(value, type):
+            plain = {name: item for name, item in vars(value).items() if type(item) in _ATOMS and name[:2] != "__"}
+            return fingerprint(plain)
+        if _is_generator(value):
+            return _generator_mark(value)
+        parts = value if type(value) in (*_ATOMS, *_CONTAINERS) else getattr(value, "__dict__", _ABSENT)
+        if parts is not _ABSENT and _is_small(parts):
+            return fingerprint(parts)
+        self._objects[id(value)] = value
+        return f"object {id(value)}"
+
+    def canonical(self, mark: str) -> str:
+        """The mark without what steps have changed."""
+        return self._alias.get(mark, mark)
+
+    def changed(self, mark: str) -> bool:
+        """Whether anybody but steps has changed it since it was first looked at."""
+        return self.canonical(mark) != self._base
+
+    def content(self, mark: str) -> str:
+        """A mark that means the same in another OS process; ``""`` for a value without an identity."""
+        known = self.canonical(mark)
+        number = known.removeprefix("object ")
+        if number == known:
+            return known
+        key = "content of " + known
+        if key not in self._alias:
+            try:
+                self._alias[key] = fingerprint(self._objects[int(number)], code_of=self._code_of)
+            except CannotFingerprint:
+                self._alias[key] = ""
+        return self._alias[key]
+
+    def stepped(self, before: str, after: str) -> None:
+        """A step has changed it: what comes later is to take it for what it was before."""
+        self._alias[after] = self.canonical(before)
+
+    def draws(self) -> bool:
+        """Whether it is a generator of random numbers."""
+        return _is_generator(self.namespace.get(self.name))
+
+
+class ModuleState:
+    """The variables of loaded modules, by file and name.
+
+    ``always``: their values count whether or not they have changed, since nobody has watched the modules being imported.
+    """
+
+    def __init__(self, code_of: CodeOf, *, always: bool = False) -> None:
+        self._code_of = code_of
+        self._always = always
+        self._known: dict[tuple[int, str], Variable | None] = {}
+
+    def loaded(self, symbols: Iterable[str], file: str, namespace: dict[str, Any]) -> None:
+        """A module was imported: note its variables among ``symbols`` before anybody can change them."""
+        for symbol in symbols:
+            where, _, name = symbol.rpartition("::")
+            if where == file:
+                self._variable(file, namespace, name)
+
+    def variables(self, symbols: Iterable[str], files: Mapping[str, dict[str, Any]]) -> tuple[Variable, ...]:
+        """Those among ``symbols``, each such as ``src/lib.py::LIMIT``; ``files`` has the namespaces of loaded modules."""
+        found = []
+        for symbol in symbols:
+            file, _, name = symbol.rpartition("::")
+            if file in files and (variable := self._variable(file, files[file], name)) is not None:
+                found.append(variable)
+        return tuple(found)
+
+    def _variable(self, file: str, namespace: dict[str, Any], name: str) -> Variable | None:
+        key = (id(namespace), name)
+        if key not in self._known:
+            counts = name in namespace and _counts(namespace[name])
+            self._known[key] = Variable(file, namespace, name, self._code_of) if counts else None
+        return self._known[key]
+
+    def inputs(self, marks: Mapping[Variable, str]) -> dict[str, str]:
+        """What is to be part of a step's key."""
+        if self._always:
+            return {variable.label: mark for variable, found in marks.items() if (mark := variable.content(found))}
+        return {v.label: mark for v, found in marks.items() if v.changed(found) and (mark := v.content(found))}
+
+
+def after_step(variables: Mapping[Variable, str], own: Observed, around: Iterable[Observed]) -> list[str]:
+    """A step has executed: learn what it left in variables, and let it depend on what filled those that it took.
+
+    ``variables`` has the marks of before; ``around`` is what enclosing actions observed. Gives the names of the
+    generators of random numbers that it drew from.
+    """
+    drawn = []
+    for variable, before in variables.items():
+        after = variable.mark()
+        if after != before and variable.draws():
+            drawn.append(variable.name)
+            continue
+        if after != before:
+            variable.stepped(before, after)
+        if variable.memoises:
+            for outer in around:
+                own.add(outer.values(), seeds=False)
+        read = own.values()
+        own.add(variable.reads.values(), seeds=False)
+        if after != before or variable.memoises:
+            variable.reads.add(read, seeds=False)
+    return drawn
+
+
+def _counts(value: object) -> bool:
+    if isinstance(value, ModuleType | FunctionType) or type(value).__module__.partition(".")[0] == "expops":
+        return False
+    return not callable(value) or isinstance(value, type) or hasattr(value, "cache_info") or hasattr(value, "__dict__")
+
+
+def _is_small(value: object) -> bool:
+    """Whether it is plain data of at most a thousand parts."""
+    pending, parts = [value], 0
+    while pending:
+        item = pending.pop()
+        parts += 1
+        if parts > _SMALL:
+            return False
+        if type(item) is dict:
+            pending += [*item, *item.values()][: _SMALL + 1]
+        elif type(item) in _CONTAINERS:
+            pending += list(item)[: _SMALL + 1]  # type: ignore[call-overload]
+        elif type(item) not in _ATOMS:
+            return False
+    return True
+
+
+def _is_generator(value: object) -> bool:
+    numpy: Any = sys.modules.get("numpy.random")
+    return isinstance(value, (random.Random, *((numpy.Generator, numpy.RandomState) if numpy else ())))
+
+
+def _generator_mark(value: Any) -> str:
+    if isinstance(value, random.Random):
+        return digest_of(["random", repr(value.getstate())])
+    state = value.bit_generator.state if hasattr(value, "bit_generator") else value.get_state(legacy=False)
+    return fingerprint(state)
