@@ -126,11 +126,11 @@ def test_for_a_program_a_wrong_option_is_a_document_too(project: Project) -> Non
     assert done.json["error"]["problems"] == []
 
 
-def test_a_hidden_folder_that_is_no_folder_is_told_not_thrown(project: Project) -> None:
+def test_a_file_in_place_of_the_hidden_folder_costs_the_cache_and_not_the_run(project: Project) -> None:
     project.write(".expops", "in the way")
     done = project("run")
-    assert done.code == 2
-    assert "can't be opened" in done.err
+    assert done.code == 0
+    assert "warning: the cache can't be written, so results are not kept" in done.err
     assert "Traceback" not in done.err
 
 

@@ -6,12 +6,16 @@ import json
 import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from real_runs import PROCESSES, RealProject, facts, outcomes
 
+from expops.blobs.memory import MemoryStore
+from expops.cache.manifest import Artifact, Manifest
+from expops.engine import shelf
 from expops.engine.scratch import RunFolder, clear_dead_runs
 
 
@@ -131,3 +135,31 @@ def test_a_living_runs_folder_is_left_alone_and_a_dead_ones_is_not(tmp_path: Pat
     living.remove()
     assert os.listdir(tmp_path) == ["just-made"]
     clear_dead_runs(str(tmp_path / "none"))
+
+
+def test_the_shelf_holds_one_result_whoever_else_fills_it(tmp_path: Path) -> None:
+    """Several runs put different results there at the same time."""
+    blobs = MemoryStore()
+    manifests = [_manifest([f"only-{number}", "shared"], bytes([number]) * 1000, number) for number in range(4)]
+
+    def fill(manifest: Manifest) -> None:
+        for _ in range(40):
+            shelf.show(str(tmp_path), "p", manifest, blobs)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(fill, manifests))
+    found = {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()}
+    assert found in [
+        {f"only-{number}": bytes([number]) * 1000, "shared": bytes([number]) * 1000} for number in range(4)
+    ]
+    assert os.listdir(tmp_path) == ["p"]
+    shelf.show(str(tmp_path), "p", manifests[2], blobs)
+    assert sorted(os.listdir(tmp_path / "p")) == ["only-2", "shared"]
+    before = os.stat(tmp_path / "p" / "shared").st_ino
+    shelf.show(str(tmp_path), "p", manifests[2], blobs)
+    assert os.stat(tmp_path / "p" / "shared").st_ino == before, "what is right is not written again"
+
+
+def _manifest(names: list[str], content: bytes, created: int) -> Manifest:
+    files = [Artifact(name, content, 0o444) for name in names]
+    return Manifest("", "process", "p", {}, [], files, [], [], {}, "0", 0.0, "run", float(created), "host")

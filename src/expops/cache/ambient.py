@@ -9,19 +9,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
-_read: Callable[[str, str | None], None] = lambda name, value: None
-_assigned: Callable[[str], None] = lambda name: None
+_Read: TypeAlias = Callable[[str, str | None], None]
+_Assigned: TypeAlias = Callable[[str], None]
+_listeners: tuple[_Read, _Assigned] | None = None
 # What has been changed since the outermost mark, with what was there before; "" is the current folder.
 _undo: list[tuple[str, str | None]] = []
 _marks = 0
 
 
-def install(read: Callable[[str, str | None], None], assigned: Callable[[str], None]) -> None:
+def install(read: _Read, assigned: _Assigned) -> None:
     """Have ``read(name, value)`` and ``assigned(name)`` called for environment variables; once for an OS process."""
-    global _read, _assigned
-    _read, _assigned = read, assigned
+    global _listeners
+    _listeners = (read, assigned)
     sys.addaudithook(_on_event)
     os.environ.__class__ = _WatchedEnvironment
 
@@ -63,6 +64,11 @@ def _value(name: str) -> str | None:
         return None
 
 
+def _read(name: str, value: str | None) -> None:
+    if _listeners is not None:
+        _listeners[0](name, value)
+
+
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
     if _marks and event == "os.chdir":
         _undo.append(("", os.getcwd()))
@@ -98,4 +104,5 @@ class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
     def _about_to_change(self, key: Any) -> None:
         if _marks and isinstance(key, str):
             _undo.append((key, _value(key)))
-            _assigned(key)
+            if _listeners is not None:
+                _listeners[1](key)

@@ -90,9 +90,10 @@ def restore(folder: str, artifacts: Iterable[Artifact], blobs: ObjectStore) -> N
         else:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             data = content(artifact.content, blobs)
-            # What is there may be a link, or read-only.
-            if os.path.lexists(target):
+            if os.path.islink(target):
                 os.unlink(target)
+            elif os.path.exists(target) and not os.access(target, os.W_OK):
+                os.chmod(target, 0o600)
             with open(target, "wb") as file:
                 file.write(data)
         os.chmod(target, artifact.mode)
@@ -102,11 +103,11 @@ def remove(folder: str, paths: Iterable[str]) -> None:
     """Remove files and empty folders that an action removed; those already gone are no error."""
     for path in paths:
         target = _inside(folder, path)
-        if path.endswith("/"):
-            with suppress(OSError):  # it may be no longer empty
+        with suppress(FileNotFoundError):
+            if not path.endswith("/"):
+                os.unlink(target)
+            elif not os.listdir(target):
                 os.rmdir(target)
-        elif os.path.lexists(target):
-            os.unlink(target)
 
 
 def content(part: Part, blobs: ObjectStore) -> bytes:

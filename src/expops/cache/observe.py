@@ -90,12 +90,13 @@ class Observer:
                 observed.made.add(name)
 
     def _read(self, name: str, path: str, *, creating: bool) -> None:
-        observed = self.stack[-1]
-        if name in observed.file or name in observed.written or os.path.isdir(path):
+        # At once for the enclosing actions too: what one of them writes later doesn't make this any less of an input.
+        unknown = [seen for seen in self.stack if name not in seen.file and name not in seen.written]
+        if not unknown or os.path.isdir(path) or (creating and not os.path.exists(path)):
             return
-        if creating and not os.path.exists(path):
-            return
-        observed.file[name] = self.files.of_file(path)
+        digest = self.files.of_file(path)
+        for observed in unknown:
+            observed.file[name] = digest
 
     def listed(self, path: str) -> None:
         """A folder is about to be listed."""

@@ -113,7 +113,7 @@ class ResultCache:
         if not self.read:
             return LookUp(action, "", None, variants, last)
         results = [plain, *(result_digest(action, around.values(names)) for names in variants if names)]
-        missing = [name for result in results if (name := "result/" + result) not in known]
+        missing = [name for result in results[1:] if (name := "result/" + result) not in known]
         known |= self._known(missing) if missing else {}
         for result in results:
             manifest = self._manifest(action, known.get("result/" + result))

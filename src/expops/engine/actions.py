@@ -127,6 +127,8 @@ class StepCalls:
     def _take(self, manifest: Manifest) -> None:
         """Give the enclosing action what the execution behind a hit gave it: files, metrics, output, inputs."""
         parent = self.stack[-1]
+        # What it had read comes first: a file may have been read, then written.
+        parent.absorb(manifest.discovered, manifest.metrics)
         work = self.session.observer.places.work
         if work is not None and manifest.artifacts:
             before = artifacts.snapshot(work)
@@ -134,7 +136,6 @@ class StepCalls:
             _wrote(self.stack, [item.path for item in manifest.artifacts], before)
         if work is not None:
             artifacts.remove(work, manifest.removed)
-        parent.absorb(manifest.discovered, manifest.metrics)
         forget_shown_warnings()
         if manifest.log:
             replay(manifest.log)

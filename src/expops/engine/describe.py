@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from ..cache.explain import Described, short
@@ -20,7 +20,7 @@ _NONE: Final[dict[str, str]] = {}
 
 
 class _Known(NamedTuple):
-    compiled: CodeType  # kept, so that its id() stays its own
+    compiled: object  # a function's code, or a callable of another kind; kept, so that its id() stays its own
     code: CodeFingerprint
     binder: Binder
     variables: tuple[Variable, ...]
@@ -87,12 +87,12 @@ class Describer:
         Raises ``TypeError`` for arguments that don't fit the function and
         :class:`~expops.errors.CannotFingerprint` for one without an identity.
         """
-        known = self._known.get(id(function.__code__)) or self._learn(function)
+        known = self._known.get(id(getattr(function, "__code__", function))) or self._learn(function)
         if not known.binder.fits(function):
             # The same code with other defaults, as a definition within a loop makes it.
             known = known._replace(binder=Binder(function))
         arguments = known.binder.bind(args, kwargs)
-        enclosed: dict[str, object] = self._code.closure(function) if function.__closure__ else {}
+        enclosed: dict[str, object] = self._code.closure(function) if _may_enclose(function) else {}
         variables = {variable: variable.mark() for variable in known.variables}
         closure = self.fingerprints(enclosed, "enclosed variable") if enclosed else _NONE
         if variables and (changed := self.state.inputs(variables)):
@@ -121,10 +121,12 @@ class Describer:
         if self._always:
             code = self._as_loaded(code, namespaces)
         variables = self.state.variables(code.symbols, namespaces)
-        known = _Known(function.__code__, code, Binder(function), variables)
+        compiled = getattr(function, "__code__", function)
+        known = _Known(compiled, code, Binder(function), variables)
         # At a prompt or in a notebook, a helper can be defined anew at any time under the same function.
-        if not function.__code__.co_filename.startswith("<") and "ipykernel" not in function.__code__.co_filename:
-            self._known[id(function.__code__)] = known
+        file = getattr(compiled, "co_filename", "")
+        if not file.startswith("<") and "ipykernel" not in file:
+            self._known[id(compiled)] = known
         return known
 
     def _namespaces(self, files: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -146,6 +148,10 @@ class Describer:
         if not differing:
             return code
         return code._replace(digest=digest_of([code.digest, differing]), symbols={**code.symbols, **differing})
+
+
+def _may_enclose(function: Callable[..., Any]) -> bool:
+    return getattr(function, "__closure__", None) is not None or not hasattr(function, "__code__")
 
 
 def spelled_out(described: Described, *sources: Mapping[str, object]) -> Described:

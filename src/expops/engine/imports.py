@@ -22,6 +22,7 @@ from ..hashing.code import ProjectCode
 from ..hashing.digest import digest_bytes
 from ..seeding.session import SeededAction
 from .frames import SeedPath
+from .isolation import library_loaded
 
 Values = dict[str, dict[str, str]]
 
@@ -109,6 +110,7 @@ class ImportGuard:
             self._in_library = self._observer.importing_library = False
             # What a library sets as it is imported stays, for it is imported once only.
             ambient.leave(mark)
+            library_loaded()
             self.filters = [item for item in warnings.filters if item not in before] + self.filters
 
     def _execute_own(self, file: str, module: ModuleType, loader: Any) -> None:

@@ -54,6 +54,15 @@ def put_back_all(is_own: Any) -> Iterator[None]:
     _end_pool()
 
 
+def library_loaded() -> None:
+    """A library was imported: remember the settings that it begins with, for those who load it in the middle."""
+    global _numpy_as_imported
+    _numpy_as_imported = _numpy_as_imported or _numpy_settings()
+
+
+_numpy_as_imported: tuple[Any, Any] | None = None
+
+
 def forget_shown_warnings() -> None:
     """Where a step was skipped, warnings are shown again after it, as they would be had it run."""
     with warnings.catch_warnings():
@@ -106,6 +115,7 @@ def _numpy_settings() -> tuple[Any, Any] | None:
 
 def _restore_numpy(settings: tuple[Any, Any] | None) -> None:
     numpy: Any = sys.modules.get("numpy")
+    settings = settings or _numpy_as_imported
     if settings is not None and settings != _numpy_settings():
         numpy.seterr(**settings[0])
         numpy.set_printoptions(**settings[1])

@@ -2,43 +2,86 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import time
+from contextlib import suppress
+from typing import Final
 
 from ..blobs.base import ObjectStore
 from ..cache import artifacts
 from ..cache.manifest import Artifact, Blob, Manifest
 from .names import folder_name
 
+_NEW: Final = ".new-"  # how the name of a folder begins that is being made
+_LEFTOVER_AGE: Final = 3600.0  # seconds
+_TRIES: Final = 100
+
 
 def show(folder: str, name: str, manifest: Manifest, blobs: ObjectStore) -> None:
     """Make ``folder/<name>`` hold exactly the artifacts of ``manifest``; what is right already is not written again.
 
-    Raises ``OSError`` and :class:`~expops.errors.StorageError`.
+    Other runs may do so at the same time: the folder is always one result's. Raises ``OSError`` and
+    :class:`~expops.errors.StorageError`.
     """
     target = os.path.join(folder, folder_name(name))
     if not manifest.artifacts:
-        if os.path.isdir(target):
-            shutil.rmtree(target)
+        shutil.rmtree(target, ignore_errors=True)
         return
     # The time stamp says which result a file is from, so that a look at it tells whether it is right.
     stamp = int(manifest.created * 1e9) // 1000 * 1000
-    stale = [item for item in manifest.artifacts if not _is_there(target, item, stamp)]
-    wanted = {item.path for item in manifest.artifacts}
-    if not stale and set(artifacts.snapshot(target)) == wanted:
+    if _is_right(target, manifest.artifacts, stamp):
         return
-    if os.path.isdir(target) and set(artifacts.snapshot(target)) - wanted:
-        shutil.rmtree(target)
-        stale = manifest.artifacts
-    artifacts.restore(target, stale, blobs)
-    for item in stale:
-        os.utime(os.path.join(target, item.path), ns=(stamp, stamp))
+    made = os.path.join(folder, _NEW + os.urandom(6).hex())
+    try:
+        artifacts.restore(made, manifest.artifacts, blobs)
+        for item in manifest.artifacts:
+            os.utime(os.path.join(made, item.path), ns=(stamp, stamp))
+        _swap(made, target)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    _sweep(folder)
+
+
+def _swap(made: str, target: str) -> None:
+    """Put ``made`` in the place of ``target``."""
+    for attempt in range(_TRIES):
+        aside = f"{made}-{attempt}"
+        with suppress(FileNotFoundError):
+            os.rename(target, aside)
+        try:
+            os.rename(made, target)
+            return
+        except OSError as error:
+            # Another run has put its own there just now.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _TRIES - 1:
+                raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sweep(folder: str) -> None:
+    """Remove what killed runs left half made. A convenience: what can't be removed now is removed another time."""
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            if name.startswith(_NEW) and os.stat(path).st_mtime < time.time() - _LEFTOVER_AGE:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_right(target: str, wanted: list[Artifact], stamp: int) -> bool:
+    try:
+        return set(artifacts.snapshot(target)) == {item.path for item in wanted} and all(
+            _is_there(target, item, stamp) for item in wanted
+        )
+    except OSError:
+        return False
 
 
 def _is_there(target: str, item: Artifact, stamp: int) -> bool:
-    try:
-        status = os.stat(os.path.join(target, item.path))
-    except OSError:
-        return False
+    status = os.stat(os.path.join(target, item.path))
+    if item.path.endswith("/"):
+        return True  # an empty folder
     size = item.content.size if isinstance(item.content, Blob) else len(item.content)
     return (status.st_mtime_ns, status.st_size) == (stamp, size)

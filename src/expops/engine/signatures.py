@@ -13,7 +13,7 @@ class Binder:
     """Binds calls of one function. Raises ``TypeError``, as the call itself would, for arguments that don't fit."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._signature = inspect.signature(function)
+        self._signature = _signature(function)
         self._defaults = _defaults(function)
         parameters = self._signature.parameters.values()
         plain = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
@@ -33,6 +33,14 @@ class Binder:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return bound.arguments
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        # Written in C, and silent about what it takes.
+        return inspect.signature(lambda *args, **kwargs: None)
 
 
 def _defaults(function: Callable[..., Any]) -> tuple[Any, Any]:

@@ -3,8 +3,8 @@
 Code that reads a module variable depends on its value, and the source tells it only until somebody changes it: a
 process that sets ``CONFIG["rate"]``, a script that reads a table into ``TABLE``. What steps themselves leave there,
 such as memoised results, is no input of later steps, for it may be missing when a step is skipped; but what was read
-to make it counts for all who may take it from there. A generator of random numbers is told apart: a step that draws from
-it shifts what others draw.
+to make it counts for all who may take it from there. A generator of random numbers is told apart: a step that draws
+from it shifts what others draw.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class Variable:
 class ModuleState:
     """The variables of loaded modules, by file and name.
 
-    ``always``: their values count whether or not they have changed, since nobody has watched the modules being imported.
+    ``always``: their values count whether or not they have changed, since nobody has watched the modules being
+    imported.
     """
 
     def __init__(self, code_of: CodeOf, *, always: bool = False) -> None:
@@ -108,7 +109,7 @@ class ModuleState:
                 self._variable(file, namespace, name)
 
     def variables(self, symbols: Iterable[str], files: Mapping[str, dict[str, Any]]) -> tuple[Variable, ...]:
-        """Those among ``symbols``, each such as ``src/lib.py::LIMIT``; ``files`` has the namespaces of loaded modules."""
+        """Those among ``symbols``, such as ``src/lib.py::LIMIT``; ``files`` has the namespaces of loaded modules."""
         found = []
         for symbol in symbols:
             file, _, name = symbol.rpartition("::")

@@ -67,8 +67,8 @@ class _Bytes(io.RawIOBase):
 class Capture:
     """Redirects ``sys.stdout`` and ``sys.stderr`` to ``sink``, between :meth:`start` and the matching :meth:`stop`.
 
-    The streams stay the same, so that a logging handler that took one of them goes on writing to whoever captures; while
-    nobody does, what is written goes to the streams of before.
+    The streams stay the same, so that a logging handler that took one of them goes on writing to whoever captures;
+    while nobody does, what is written goes to the streams of before.
     """
 
     def __init__(self, sink: Sink | None = None) -> None:

@@ -163,7 +163,8 @@ class _Execution:
             # A child that user code has forked: its text goes past the log, as any other program's does.
             os.write(2 if stream == "stderr" else 1, text.encode("utf-8", "backslashreplace"))
             return
-        calls.printed(stream, text)
+        if not self.shared.observer.importing_library:  # which is once in a worker: which process comes first is chance
+            calls.printed(stream, text)
         self.emit(Printed(self.task.name, stream, text))
 
     def _step_ended(self, record: ActionRecord) -> None:
@@ -172,11 +173,11 @@ class _Execution:
 
     def _body(self, calls: StepCalls, frame: Frame) -> Outcome:
         try:
+            function = self._function()
             arguments = {name: self._argument(item) for name, item in self.task.arguments.items()}
+            result = self._call(calls, frame, function, arguments)
         except _Lost as fault:
             return self._outcome(frame, "lost", error=str(fault), lost=fault.process)
-        try:
-            result = self._call(calls, frame, arguments)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001
@@ -196,9 +197,10 @@ class _Execution:
         except StorageError as fault:
             raise _Lost(item.process, f"output '{item.output}' of '{item.process}': {fault}") from fault
 
-    def _call(self, calls: StepCalls, frame: Frame, arguments: dict[str, object]) -> Mapping[str, object]:
-        """Import the script and call the process's function, seeded and watched."""
-        function = self._function(frame)
+    def _call(
+        self, calls: StepCalls, frame: Frame, function: Callable[..., Any], arguments: dict[str, object]
+    ) -> Mapping[str, object]:
+        """Call the process's function, seeded and watched."""
         context.enter(calls)
         try:
             with SeededAction(self.seeds.seed_for) as seeded:
@@ -211,11 +213,10 @@ class _Execution:
             frame.observed.seed[""] = self.seeds.identity()
         return self._checked(result)
 
-    def _function(self, frame: Frame) -> Callable[..., Any]:
+    def _function(self) -> Callable[..., Any]:
+        """Import the script, and with it what the classes of its arguments may need."""
         task = self.task
         module = self.shared.load_script(task.script)
-        # What a script prints while it is imported belongs to no process: which one comes first is chance.
-        frame.log.clear()
         function = getattr(module, task.function, None)
         if not isinstance(function, Process):
             found = "is not a process: decorate it with @process()" if function is not None else "does not exist"
@@ -250,6 +251,7 @@ class _Execution:
             kept = artifacts.keep(self.work, written, self.shared.cache.blobs)
         except (StorageError, OSError) as fault:
             faults.append(f"the files that it wrote can't be kept: {fault}")
+        self._warn_of_places(frame, result)
         manifest = self._manifest(frame, outputs, kept, frame_seconds)
         for told in faults:
             self.emit(Warned(f"process '{self.task.name}' runs each time, {told}"))
@@ -260,6 +262,19 @@ class _Execution:
         manifest = manifest._replace(action=look_up.action)
         result_digest = self.shared.cache.record(self.task.name, described, look_up, manifest)
         return self._outcome(frame, "executed", manifest=manifest, result=result_digest)
+
+    def _warn_of_places(self, frame: Frame, result: Mapping[str, object]) -> None:
+        name = self.task.name
+        outside = sorted(item[8:] for item in frame.observed.written if item.startswith("project/"))
+        if outside:
+            files = ", ".join(outside[:3]) + (", …" if len(outside) > 3 else "")
+            told = "which is no part of its result: a hit does not write it again"
+            mend = "write files by relative names outside data/, and return what others need"
+            self.emit(Warned(f"process '{name}' wrote {files} in the project's folder, {told}; {mend}"))
+        for output, value in result.items():
+            if isinstance(value, str | os.PathLike) and str(value).startswith(self.work + os.sep):
+                told = "the path of a file in its working folder, which is gone when the process has ended"
+                self.emit(Warned(f"output '{output}' of process '{name}' is {told}; return what the file holds"))
 
     def _key(self) -> tuple[Described, LookUp] | None:
         """What to record the result under: the planned key, unless the code was edited before it was loaded."""

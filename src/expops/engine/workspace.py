@@ -8,9 +8,10 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -54,6 +55,7 @@ class Workspace:
         sys.path[:0] = self._path
         # Byte code would be left behind in the project's folders.
         sys.dont_write_bytecode = True
+        sys.meta_path.append(self)
         self.imports.install()
 
     @contextmanager
@@ -132,22 +134,32 @@ class Workspace:
         return name
 
     def _import_file(self, script: str, path: str) -> ModuleType:
-        name = "project_" + "".join(char if char.isalnum() else "_" for char in os.path.splitext(script)[0])
+        name = _alias(script)
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise ProcessError(f"{script} can't be imported: it is no Python file")
-        loader = spec.loader
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        try:
-            self.imports.execute(name, path, module, loader)
-        except BaseException:
-            del sys.modules[name]
-            raise
-        return module
+        return importlib.import_module(name)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of a script under the name that it got because another module has its own.
+
+        Asked last, by whoever imports it and by pickles of what it defines.
+        """
+        if not fullname.startswith(_ALIAS):
+            return None
+        for root in self.setup.import_roots:
+            for file in os.listdir(root):
+                place = os.path.join(root, file)
+                if file.endswith(".py") and _alias(os.path.relpath(place, self.setup.project)) == fullname:
+                    return importlib.util.spec_from_file_location(fullname, place)
+        return None
 
     def close(self) -> None:
         """Write down what is pending and let go."""
         self.imports.remove()
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
         self._unload()
         ambient.put_back(self._mark)
         sys.path[:] = [entry for entry in sys.path if entry not in self._path]
@@ -161,6 +173,13 @@ class Workspace:
         messages = list(self.cache.warnings)
         self.cache.warnings.clear()
         return messages
+
+
+_ALIAS = "project_"
+
+
+def _alias(script: str) -> str:
+    return _ALIAS + "".join(char if char.isalnum() else "_" for char in os.path.splitext(script)[0])
 
 
 _open: dict[tuple[str, str], Workspace] = {}

@@ -33,7 +33,6 @@ _LEFTOVER_AGE: Final = 3600.0  # seconds
 _HAND_OVER_ENTRIES: Final = 2000
 _HAND_OVER_BYTES: Final = 8 << 20
 _HAND_OVER_SECONDS: Final = 0.5
-_LOOK_SECONDS: Final = 0.01
 
 
 class JournaledKV:
@@ -209,10 +208,16 @@ class _Other:
         self.entries: dict[str, bytes] = {}
         self._generation = b""
         self._end = 0
+        self._stamp = (-1, -1, -1)
 
     def read(self, path: str) -> None:
         """Take in what was appended since; forget what was handed over."""
         try:
+            status = os.stat(path)
+            stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             # It was removed after it was handed over, or is none of our user's.

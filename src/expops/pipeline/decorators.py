@@ -23,10 +23,18 @@ class _Decorated(Generic[P, R]):
     __qualname__: str
 
     def __init__(self, function: Callable[P, R]) -> None:
+        if isinstance(function, staticmethod):
+            function = function.__func__
+        role = type(self).__name__.lower().lstrip("_")
         if not callable(function):
             raise TypeError(
-                f"@{type(self).__name__.lower()} decorates a function, not {type(function).__name__} {function!r}; "
-                f"write @{type(self).__name__.lower()} or @{type(self).__name__.lower()}() right above a def"
+                f"@{role} decorates a function, not {type(function).__name__} {function!r}; "
+                f"write @{role} or @{role}() right above a def"
+            )
+        if not hasattr(function, "__name__"):
+            raise TypeError(
+                f"@{role} needs a function with a name, not {type(function).__name__} {function!r}; "
+                "call it from a def, and decorate that"
             )
         functools.update_wrapper(cast(Callable[..., R], self), function)
 
