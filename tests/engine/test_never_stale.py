@@ -57,7 +57,8 @@ HELPER = {
 }
 
 CODE = {
-    "a helper's default": Row("""
+    "a helper's default": Row(
+        """
 def helper(x, k=1):
     return x * k
 @step
@@ -66,8 +67,11 @@ def s(x):
 @process()
 def p():
     return {"x": s(3)}
-""", edit("k=1", "k=2")),
-    "a default made from a constant": Row("""
+""",
+        edit("k=1", "k=2"),
+    ),
+    "a default made from a constant": Row(
+        """
 K = 1
 @step
 def s(x, k=K):
@@ -75,16 +79,22 @@ def s(x, k=K):
 @process()
 def p():
     return {"x": s(3)}
-""", edit("K = 1", "K = 2")),
-    "a step within a process": Row("""
+""",
+        edit("K = 1", "K = 2"),
+    ),
+    "a step within a process": Row(
+        """
 @process()
 def p():
     @step
     def s(x):
         return x * 1
     return {"x": s(3)}
-""", edit("x * 1", "x * 2")),
-    "a method that a step calls on its object": Row("""
+""",
+        edit("x * 1", "x * 2"),
+    ),
+    "a method that a step calls on its object": Row(
+        """
 class Base:
     def helper(self, x):
         return x * 1
@@ -95,8 +105,11 @@ class Model(Base):
 @process()
 def p():
     return {"x": Model().s(3)}
-""", edit("x * 1", "x * 2")),
-    "a decorator below @step": Row("""
+""",
+        edit("x * 1", "x * 2"),
+    ),
+    "a decorator below @step": Row(
+        """
 import functools
 def decorate(function):
     @functools.wraps(function)
@@ -110,8 +123,11 @@ def s(x):
 @process()
 def p():
     return {"x": s(3)}
-""", edit("(*args) * 1", "(*args) * 2")),
-    "an argument of a decorator": Row("""
+""",
+        edit("(*args) * 1", "(*args) * 2"),
+    ),
+    "an argument of a decorator": Row(
+        """
 import functools
 def decorate(k):
     def inner(function):
@@ -127,16 +143,22 @@ def s(x):
 @process()
 def p():
     return {"x": s(3)}
-""", edit("@decorate(1)", "@decorate(2)")),
-    "a step that calls itself": Row("""
+""",
+        edit("@decorate(1)", "@decorate(2)"),
+    ),
+    "a step that calls itself": Row(
+        """
 @step
 def s(n):
     return 1 if n == 0 else s(n - 1) * 1
 @process()
 def p():
     return {"x": s(3)}
-""", edit("s(n - 1) * 1", "s(n - 1) * 2")),
-    "a relative import": Row("""
+""",
+        edit("s(n - 1) * 1", "s(n - 1) * 2"),
+    ),
+    "a relative import": Row(
+        """
 from pk.a import f
 @step
 def s():
@@ -144,10 +166,16 @@ def s():
 @process()
 def p():
     return {"x": s()}
-""", edit("1", "2", "src/pk/b.py"), {
-        "src/pk/__init__.py": "", "src/pk/a.py": "from . import b\ndef f():\n    return b.V\n", "src/pk/b.py": "V = 1\n",
-    }),
-    "a module that is found by a computed name": Row("""
+""",
+        edit("1", "2", "src/pk/b.py"),
+        {
+            "src/pk/__init__.py": "",
+            "src/pk/a.py": "from . import b\ndef f():\n    return b.V\n",
+            "src/pk/b.py": "V = 1\n",
+        },
+    ),
+    "a module that is found by a computed name": Row(
+        """
 import importlib
 @step
 def s(name):
@@ -155,8 +183,12 @@ def s(name):
 @process()
 def p(name="plugin"):
     return {"x": s(name), "y": importlib.import_module(name).V}
-""", edit("1", "2", "src/plugin.py"), PLUGIN),
-    "a module that is loaded by its path": Row("""
+""",
+        edit("1", "2", "src/plugin.py"),
+        PLUGIN,
+    ),
+    "a module that is loaded by its path": Row(
+        """
 import importlib.util
 @process()
 def p():
@@ -165,13 +197,20 @@ def p():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return {"x": module.V}
-""", edit("1", "2", "src/plugin.py"), PLUGIN),
-    "a script that is run by its path": Row("""
+""",
+        edit("1", "2", "src/plugin.py"),
+        PLUGIN,
+    ),
+    "a script that is run by its path": Row(
+        """
 import runpy
 @process()
 def p():
     return {"x": runpy.run_path(os.path.join(os.path.dirname(__file__), "plugin.py"))["V"]}
-""", edit("1", "2", "src/plugin.py"), PLUGIN),
+""",
+        edit("1", "2", "src/plugin.py"),
+        PLUGIN,
+    ),
 }
 
 ARGUMENTS = """
@@ -212,8 +251,19 @@ def p():
     return {"x": s(ARGUMENT, 3)}
 """
 for argument in (
-    "helper", "lambda x: helper(x)", "functools.partial(helper)", "Obj", "Obj(1)", "Obj(1).method", "Obj.static",
-    "Obj.of_class", "[helper]", "{'f': helper}", "Data(1)", "nested()", "inner_step",
+    "helper",
+    "lambda x: helper(x)",
+    "functools.partial(helper)",
+    "Obj",
+    "Obj(1)",
+    "Obj(1).method",
+    "Obj.static",
+    "Obj.of_class",
+    "[helper]",
+    "{'f': helper}",
+    "Data(1)",
+    "nested()",
+    "inner_step",
 ):
     CODE[f"what the argument {argument} calls"] = Row(ARGUMENTS.replace("ARGUMENT", argument), edit("x * 1", "x * 2"))
 
@@ -228,7 +278,8 @@ VALUES = {
     "a variable of an enclosed object's class": "def s(x): return local.method(x)",
 }
 SOURCES = {
-    name: Row(f"""
+    name: Row(
+        f"""
 import functools
 @process()
 def p(k=1):
@@ -246,11 +297,14 @@ def p(k=1):
     @step
     {definition}
     return {{"x": s(3)}}
-""", k(2))
+""",
+        k(2),
+    )
     for name, definition in VALUES.items()
 }
 SOURCES |= {
-    "a step that a function makes": Row("""
+    "a step that a function makes": Row(
+        """
 def make(k):
     @step
     def s(x):
@@ -259,8 +313,11 @@ def make(k):
 @process()
 def p(k=1):
     return {"x": make(k)(3)}
-""", k(2)),
-    "the object that a step is a method of": Row("""
+""",
+        k(2),
+    ),
+    "the object that a step is a method of": Row(
+        """
 class Model:
     def __init__(self, k):
         self.k = k
@@ -270,15 +327,20 @@ class Model:
 @process()
 def p(k=1):
     return {"x": Model(k).s(3)}
-""", k(2)),
-    "a generator as argument": Row("""
+""",
+        k(2),
+    ),
+    "a generator as argument": Row(
+        """
 @step
 def s(items):
     return sum(items)
 @process()
 def p(k=1):
     return {"x": s(i * k for i in range(3))}
-""", k(2)),
+""",
+        k(2),
+    ),
 }
 for name, setting, use in (
     ("an item of a dictionary", "CONFIG['k'] = k", "CONFIG['k']"),
@@ -288,7 +350,8 @@ for name, setting, use in (
     ("a variable of another module", "helper.K = k", "helper.get()"),
     ("a generator of random numbers", "RNG.random(k)", "float(np.random.Generator.random(RNG))"),
 ):
-    SOURCES[f"{name}, set while the process runs"] = Row(f"""
+    SOURCES[f"{name}, set while the process runs"] = Row(
+        f"""
 import numpy as np
 import helper
 CONFIG = {{"k": 1}}
@@ -307,7 +370,10 @@ def s(x):
 def p(k=1):
     {setting}
     return {{"x": s(3)}}
-""", k(2), {"src/helper.py": "K = 1\ndef get():\n    return K\n"})
+""",
+        k(2),
+        {"src/helper.py": "K = 1\ndef get():\n    return K\n"},
+    )
 
 
 def _gzip(sandbox: Sandbox) -> None:
@@ -326,7 +392,8 @@ def _database(sandbox: Sandbox) -> None:
 
 
 READS = {
-    name: Row(f"""
+    name: Row(
+        f"""
 import gzip, io, pkgutil, sqlite3, threading, importlib.resources
 from pathlib import Path
 import numpy as np, pandas as pd
@@ -364,7 +431,10 @@ def s():
 @process()
 def p():
     return {{"x": {reading if "mine" not in reading else "s()"}}} if {process} else {{"x": s()}}
-""", change, {"data/a.txt": "1\n", "src/pk/__init__.py": "", "src/pk/d.txt": "1"})
+""",
+        change,
+        {"data/a.txt": "1\n", "src/pk/__init__.py": "", "src/pk/d.txt": "1"},
+    )
     for process in (False, True)
     for name, reading, change in (
         (f"text, process={process}", 'open("data/a.txt").read()', data("2\n")),
@@ -380,17 +450,29 @@ def p():
         (f"numpy raw, process={process}", 'np.fromfile("data/a.txt", dtype="u1").tolist()', data("2\n")),
         (f"pandas, process={process}", 'pd.read_csv("data/a.txt", header=None)[0].tolist()', data("2\n")),
         (f"listing, process={process}", 'sorted(os.listdir("data"))', lambda s: s.write("data/b.txt", "")),
-        (f"glob, process={process}", 'sorted(p.name for p in Path("data").glob("*.txt"))', lambda s: s.write("data/b.txt", "")),
+        (
+            f"glob, process={process}",
+            'sorted(p.name for p in Path("data").glob("*.txt"))',
+            lambda s: s.write("data/b.txt", ""),
+        ),
         (f"package data, process={process}", 'pkgutil.get_data("pk", "d.txt")', edit("1", "2", "src/pk/d.txt")),
-        (f"resource, process={process}", 'importlib.resources.files("pk").joinpath("d.txt").read_text()', edit("1", "2", "src/pk/d.txt")),
-        (f"old temporary file, process={process}", 'open(os.environ["SANDBOX_FILE"]).read()',
-         lambda s: Path(os.environ["SANDBOX_FILE"]).write_text("2") and None),
+        (
+            f"resource, process={process}",
+            'importlib.resources.files("pk").joinpath("d.txt").read_text()',
+            edit("1", "2", "src/pk/d.txt"),
+        ),
+        (
+            f"old temporary file, process={process}",
+            'open(os.environ["SANDBOX_FILE"]).read()',
+            lambda s: Path(os.environ["SANDBOX_FILE"]).write_text("2") and None,
+        ),
         (f"variable, process={process}", 'os.environ.get("SANDBOX_X")', variable),
         (f"expanded variable, process={process}", 'os.path.expandvars("$SANDBOX_X")', variable),
     )
 }
 READS |= {
-    "by a step that failed and was caught": Row("""
+    "by a step that failed and was caught": Row(
+        """
 @step
 def s():
     raise ValueError(open("data/a.txt").read())
@@ -400,8 +482,12 @@ def p():
         s()
     except ValueError as error:
         return {"x": str(error)}
-""", data("2"), A_TXT),
-    "by what memoised it for another step": Row("""
+""",
+        data("2"),
+        A_TXT,
+    ),
+    "by what memoised it for another step": Row(
+        """
 import functools
 MEMO = {}
 @functools.lru_cache
@@ -423,8 +509,12 @@ def u():
 @process()
 def p():
     return {"x": s(), "y": t(), "z": u()}
-""", data("2"), A_TXT),
-    "by a module while it is imported": Row("""
+""",
+        data("2"),
+        A_TXT,
+    ),
+    "by a module while it is imported": Row(
+        """
 import helper
 @step
 def s():
@@ -432,8 +522,12 @@ def s():
 @process()
 def p():
     return {"x": s(), "y": helper.V}
-""", edit("1", "2", "src/c.json"), HELPER),
-    "by a module that two steps import late": Row("""
+""",
+        edit("1", "2", "src/c.json"),
+        HELPER,
+    ),
+    "by a module that two steps import late": Row(
+        """
 @step
 def s():
     import helper
@@ -445,8 +539,12 @@ def t():
 @process()
 def p():
     return {"x": s(), "y": t()}
-""", edit("1", "2", "src/c.json"), HELPER),
-    "a file that another step has left, by its new name": Row("""
+""",
+        edit("1", "2", "src/c.json"),
+        HELPER,
+    ),
+    "a file that another step has left, by its new name": Row(
+        """
 @step
 def rename():
     os.replace("a.txt", "b.txt")
@@ -460,7 +558,9 @@ def p(k=1):
     rename()
     link()
     return {"x": open("c.txt").read()}
-""", k(2)),
+""",
+        k(2),
+    ),
 }
 
 
@@ -474,8 +574,11 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
 
 @pytest.mark.parametrize(
     "row",
-    [pytest.param(row, id=f"{kind}: {name}") for kind, rows in (("code", CODE), ("value", SOURCES), ("read", READS))
-     for name, row in rows.items()],
+    [
+        pytest.param(row, id=f"{kind}: {name}")
+        for kind, rows in (("code", CODE), ("value", SOURCES), ("read", READS))
+        for name, row in rows.items()
+    ],
 )
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_after_a_change_the_result_is_that_of_a_fresh_run(row: Row, sandbox: Sandbox) -> None:
@@ -497,7 +600,10 @@ def test_after_a_change_the_result_is_that_of_a_fresh_run(row: Row, sandbox: San
 
 @pytest.mark.parametrize("call", ["(1)", "(2)"])
 def test_steps_made_in_a_loop_with_other_defaults(sandbox: Sandbox, call: str) -> None:
-    sandbox.write("src/model.py", HEAD + """
+    sandbox.write(
+        "src/model.py",
+        HEAD
+        + """
 @process()
 def p():
     found = []
@@ -510,7 +616,8 @@ def p():
             return x * k
         found += [s(3), named(3)]
     return {"x": found == [3, 3, 6, 6]}
-""")
+""",
+    )
     sandbox.configure(["p"])
     result = sandbox.run()
     sandbox.write("src/model.py", (sandbox.root / "src/model.py").read_text().replace("found ==", "[*found] =="))
@@ -526,7 +633,8 @@ def _mark_of_true() -> str:
 
 EDITED = {
     "src/lib.py": "V = 1\ndef f():\n    return V\n",
-    "src/model.py": HEAD + """
+    "src/model.py": HEAD
+    + """
 PATH = os.path.join(os.path.dirname(__file__), "lib.py")
 @process()
 def first():
@@ -536,7 +644,8 @@ def first():
         file.write(text.replace("V = 1", "V = 2"))
     return {}
 """,
-    "src/other.py": HEAD + """
+    "src/other.py": HEAD
+    + """
 import lib
 @step
 def s():
@@ -554,7 +663,9 @@ def test_code_that_is_edited_between_plan_and_import(sandbox: Sandbox, jobs: int
         sandbox.write(path, text)
     sandbox.configure([{"name": "first", "code": "main.first"}, {"name": "second", "code": "other.second"}])
     config = sandbox.root / "configs" / "project_config.yaml"
-    config.write_text(config.read_text().replace('"main": "src/model.py"', '"main": "src/model.py", "other": "src/other.py"'))
+    config.write_text(
+        config.read_text().replace('"main": "src/model.py"', '"main": "src/model.py", "other": "src/other.py"')
+    )
     first = sandbox.run(jobs=jobs)
     assert "src/lib.py was edited after this run began: process 'second' ran the new code" in sandbox.seen.warnings
     again = sandbox.run(jobs=jobs)
@@ -569,7 +680,9 @@ def test_code_that_is_edited_between_plan_and_import(sandbox: Sandbox, jobs: int
 
 def test_code_that_is_edited_between_import_and_step(sandbox: Sandbox) -> None:
     sandbox.write("src/lib.py", EDITED["src/lib.py"])
-    source = HEAD + """
+    source = (
+        HEAD
+        + """
 import lib
 @step
 def s():
@@ -581,6 +694,7 @@ def p(flag=0):
             file.write("V = 2\\ndef f():\\n    return V\\n")
     return {"x": s()}
 """
+    )
     sandbox.write("src/model.py", source)
     sandbox.configure(["p"])
     first = sandbox.run()

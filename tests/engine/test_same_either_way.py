@@ -1,7 +1,7 @@
 """Whatever is cached and however many workers there are: the same outputs, metrics, printed text and files.
 
-Each row is the source of a small project. ``flag`` is a parameter that no step takes: to change it has a process execute
-while its steps are hits.
+Each row is the source of a small project. ``flag`` is a parameter that no step takes: to change it has a process
+execute while its steps are hits.
 """
 
 from __future__ import annotations

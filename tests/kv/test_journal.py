@@ -113,6 +113,15 @@ def test_others_see_the_latest_of_what_one_put_again_and_again(opener: Opener) -
             assert list(two.scan("k")) == [("k", b"%02d" % number)]
 
 
+def test_a_journal_that_is_as_long_as_it_was_is_not_taken_for_the_same(opener: Opener) -> None:
+    """Handed over and filled again, within one tick of the clock."""
+    one, two = opener(), opener()
+    for number in range(200):
+        one.flush()
+        one.put("k", b"%03d" % number)
+        assert two.get_many(["k"]) == {"k": b"%03d" % number}
+
+
 def test_what_others_saw_in_a_journal_does_not_hide_what_came_after_it(opener: Opener) -> None:
     one, two, three = opener(), opener(), opener()
     one.put("k", b"1")
@@ -232,14 +241,15 @@ path = sys.argv[1]
 store = journal.JournaledKV(SQLiteKV(path), path + "-journals")
 store.put("warm", b""); store.put("k", b"v")
 if os.fork() == 0:
+    print("child", flush=True)
     time.sleep(60)
-print("forked", flush=True)
+print("parent", flush=True)
 time.sleep(60)
 """
     path = str(tmp_path / "kv.db")
     with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, start_new_session=True) as parent:
         assert parent.stdout is not None
-        parent.stdout.readline()
+        assert {parent.stdout.readline(), parent.stdout.readline()} == {b"child\n", b"parent\n"}
         try:
             parent.kill()
             parent.wait()

@@ -127,8 +127,10 @@ class StepCalls:
     def _take(self, manifest: Manifest) -> None:
         """Give the enclosing action what the execution behind a hit gave it: files, metrics, output, inputs."""
         parent = self.stack[-1]
-        # What it had read comes first: a file may have been read, then written.
-        parent.absorb(manifest.discovered, manifest.metrics)
+        # What it had read comes first, and for all: a file may have been read, then written.
+        for outer in self.stack[:-1]:
+            outer.observed.add(manifest.discovered, seeds=False)
+        parent.absorb(manifest.discovered, [])
         work = self.session.observer.places.work
         if work is not None and manifest.artifacts:
             before = artifacts.snapshot(work)
@@ -136,6 +138,7 @@ class StepCalls:
             _wrote(self.stack, [item.path for item in manifest.artifacts], before)
         if work is not None:
             artifacts.remove(work, manifest.removed)
+        parent.metrics += manifest.metrics
         forget_shown_warnings()
         if manifest.log:
             replay(manifest.log)

@@ -196,6 +196,7 @@ class Runner:
             return
         self._watcher.warned(f"{outcome.error}; '{source}' runs again")
         record = self._ended.pop(source)
+        self._actions = [action for action in self._actions if action.path != source]
         if record.result:
             self._project.cache.forget(record.result)
         del self._manifests[source]

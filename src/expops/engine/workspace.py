@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -116,12 +116,21 @@ class Workspace:
         found = sys.modules.get(name)
         if found is not None and getattr(found, "__file__", None) == path:
             return found
-        if found is None and all(part.isidentifier() for part in name.split(".")):
+        if found is None and not self._is_taken(name):
             spec = importlib.util.find_spec(name)
             if spec is not None and spec.origin == path:
                 return importlib.import_module(name)
         # Another module has this name already: the script gets one of its own.
         return self._import_file(script, path)
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether no module can have that name, or a library has it, which others may look for under it."""
+        first, *others = name.split(".")
+        if not all(part.isidentifier() for part in (first, *others)) or first in sys.stdlib_module_names:
+            return True
+        elsewhere = [entry for entry in sys.path if entry not in self.setup.import_roots]
+        found = None if others else PathFinder.find_spec(name, elsewhere)
+        return found is not None and found.origin is not None
 
     def _module_name(self, path: str) -> str:
         """The name to import a script by: its own, or one within its package if it imports from there by dots."""

@@ -33,6 +33,8 @@ _LEFTOVER_AGE: Final = 3600.0  # seconds
 _HAND_OVER_ENTRIES: Final = 2000
 _HAND_OVER_BYTES: Final = 8 << 20
 _HAND_OVER_SECONDS: Final = 0.5
+_TICK_NS: Final = 20_000_000  # coarser than the clock of any local file system
+_UNKNOWN: Final = (-1, -1, -1)
 
 
 class JournaledKV:
@@ -55,7 +57,7 @@ class JournaledKV:
         """Without a journal, as long as nothing is put."""
         self._pending: dict[str, bytes] = {}
         self._bytes = 0
-        self._handed_over = 0.0
+        self._handed_over = float("-inf")
         self._stuck = False  # the last hand-over failed: the next one waits until somebody asks for it
         self._file = -1
         self._path = ""
@@ -208,7 +210,7 @@ class _Other:
         self.entries: dict[str, bytes] = {}
         self._generation = b""
         self._end = 0
-        self._stamp = (-1, -1, -1)
+        self._stamp = _UNKNOWN
 
     def read(self, path: str) -> None:
         """Take in what was appended since; forget what was handed over."""
@@ -217,7 +219,8 @@ class _Other:
             stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
             if stamp == self._stamp:
                 return
-            self._stamp = stamp
+            # Within one tick of the clock, a journal may be handed over and be as long as it was again.
+            self._stamp = stamp if status.st_mtime_ns < time.time_ns() - _TICK_NS else _UNKNOWN
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             # It was removed after it was handed over, or is none of our user's.

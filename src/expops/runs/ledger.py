@@ -56,7 +56,12 @@ class Ledger:
 
     def actions(self, run_id: str) -> list[ActionRecord]:
         """The actions of a run, in the order in which they ended."""
-        return [_action_in(item) for item in self._batches("run-actions", run_id)]
+        found: dict[str, ActionRecord] = {}
+        for record in map(_action_in, self._batches("run-actions", run_id)):
+            # A process whose stored output was lost has executed after it had been a hit: the last word counts.
+            found.pop(record.path, None)
+            found[record.path] = record
+        return list(found.values())
 
     def metrics(self, run_id: str) -> Metrics:
         """The metrics of a run, by process."""
