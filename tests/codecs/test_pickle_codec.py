@@ -157,3 +157,13 @@ def test_an_unknown_codec_is_corrupt_data() -> None:
     assert names() == ("plain", "ndarray", "pickle")
     with pytest.raises(CorruptData, match=r"no codec is called 'arrow' \(there are plain, ndarray, pickle\)"):
         decode("arrow", b"", [])
+
+
+@pytest.mark.parametrize("dtype", [">U1", ">i4", ">f8", [("a", ">i2"), ("b", "<i4")], ">M8[s]"])
+def test_an_array_with_strides_keeps_its_byte_order(dtype: Any) -> None:
+    array = np.zeros(6, dtype=dtype)[::-2]
+    encoded = PickleCodec().encode([array])
+    back = PickleCodec().decode(encoded.head, encoded.buffers)[0]  # type: ignore[index]
+    assert back.dtype == array.dtype
+    assert back.dtype.str == array.dtype.str
+    assert back.flags.writeable

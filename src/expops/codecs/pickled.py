@@ -24,7 +24,12 @@ def _dates(numbers: Any, dtype: Any) -> Any:
 
 
 def _reduce_array(array: Any) -> Any:
-    """How an array is pickled: dates as the numbers below them, since NumPy writes them into the stream as bytes."""
+    """How an array is pickled: dates as the numbers below them, since NumPy writes them into the stream as bytes.
+
+    NumPy turns an array that isn't contiguous into the machine's byte order on the way, so such a one is copied first.
+    """
+    if not array.dtype.isnative and not (array.flags.c_contiguous or array.flags.f_contiguous):
+        array = array.copy()
     if array.dtype.kind in "mM":
         return _dates, (array.view("i8"), array.dtype)
     return array.__reduce_ex__(5)

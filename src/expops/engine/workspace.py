@@ -130,7 +130,7 @@ class Workspace:
             return True
         elsewhere = [entry for entry in sys.path if entry not in self.setup.import_roots]
         found = None if others else PathFinder.find_spec(name, elsewhere)
-        return found is not None and found.origin is not None
+        return found is not None and found.origin is not None and not self.code.is_own(found.origin)
 
     def _module_name(self, path: str) -> str:
         """The name to import a script by: its own, or one within its package if it imports from there by dots."""
