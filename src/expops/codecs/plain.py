@@ -29,6 +29,7 @@ _SMALL_INT: Final = 1 << 63
 _DEPTH: Final = 50
 _TEXT_IN_BUFFER: Final = b""
 
+_loads: Final = json.JSONDecoder().decode
 _dumps: Final = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -223,6 +224,9 @@ class PlainCodec:
 
         try:
             text = head if head != _TEXT_IN_BUFFER else bytes(buffers[-1])
+            if b"{" not in text:
+                # Nothing but JSON's own types: the decoder that is made already does.
+                return _loads(text.decode())
             return json.loads(text, object_hook=read)
         except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
             raise CorruptData(f"a stored value can't be read as plain data: {error!r}") from error
