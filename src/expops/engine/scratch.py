@@ -12,6 +12,7 @@ from ..errors import StoreUnavailable
 
 _LOCK = ".lock"
 _UNLOCKED = "."  # how the name of a folder begins that is being made
+_TRIES = 5
 _PATIENCE = 60.0  # seconds; what was made longer ago and isn't locked was left behind
 
 
@@ -74,7 +75,16 @@ def clear_dead_runs(parent: str) -> None:
         folder = os.path.join(parent, name)
         with suppress(OSError):  # gone by now, or not ours to remove
             if _is_dead(name, folder):
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder into which a worker that is just dying with its run may still write."""
+    for _ in range(_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            return
+        time.sleep(0.02)
 
 
 def _is_dead(name: str, folder: str) -> bool:
