@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from real_runs import RealProject, alive, outcomes, until
 
+import expops
 from expops.kv.sqlite import SQLiteKV
 from expops.runs.ledger import Ledger
 from expops.runs.model import RunRecord
@@ -187,7 +188,10 @@ def test_ctrl_c_in_a_terminal(tmp_path: Path, jobs: str) -> None:
         process.kill()
         process.wait()
         os.close(ours)
-    assert b"Traceback" not in b"".join(shown)
+    # Without workers the child that the step waits for has the terminal too, and may tell of its own interruption.
+    own = Path(expops.__file__).parent.as_posix().encode()
+    assert own not in b"".join(shown)
+    assert jobs == "0" or b"Traceback" not in b"".join(shown)
     _check_end(project)
 
 

@@ -112,8 +112,10 @@ class ResultCache:
         variants: list[Names] = json.loads(raw) if (raw := known.get(entry)) else []
         if not self.read:
             return LookUp(action, "", None, variants, last)
-        results = [plain, *(result_digest(action, around.values(names)) for names in variants if names)]
-        missing = [name for result in results[1:] if (name := "result/" + result) not in known]
+        # Latest first; one that discovered nothing, which matches always, comes last unless it is known to be later.
+        results = [result_digest(action, around.values(names)) if names else plain for names in variants]
+        results += [plain] if plain not in results else []
+        missing = [name for result in results if result != plain and (name := "result/" + result) not in known]
         known |= self._known(missing) if missing else {}
         for result in results:
             manifest = self._manifest(action, known.get("result/" + result))
