@@ -408,3 +408,28 @@ def p(flag=0):
     assert outcomes(sandbox.run()) == {"p": "hit"}
     assert outcomes(sandbox.run(settings=["p.flag=1"])) == {"p/s": "hit", "p": "executed"}
     assert "SANDBOX_NEW" not in os.environ
+
+
+def test_a_process_that_prints_and_logs_a_hundred_thousand_times(tmp_path: Path) -> None:
+    """Within the time limit of a test: what is collected line by line mustn't be copied line by line."""
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.write(
+        "src/model.py",
+        HEAD
+        + """
+@step
+def s(n):
+    for index in range(n):
+        print("line", index)
+        log_metric("m", index)
+@process()
+def p():
+    s(100_000)
+    return {}
+""",
+    )
+    sandbox.configure(["p"])
+    first = sandbox.run()
+    assert sandbox.seen.text("p").splitlines() == [f"line {index}" for index in range(100_000)]
+    assert first.metrics["p"]["m"] == {index + 1: index for index in range(100_000)}
+    assert sandbox.run().metrics == first.metrics

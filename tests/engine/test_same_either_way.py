@@ -6,6 +6,7 @@ execute while its steps are hits.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -440,6 +441,31 @@ def q(flag=0):
 """,
         ("p", "q"),
     ),
+    "what a library sets as it is imported stays": Row(
+        """
+@step
+def late():
+    sys.path.append("mine")
+    import odd_library
+    os.environ["SANDBOX_MINE"] = "1"
+    return odd_library.V
+
+@process()
+def p(flag=0):
+    x = late()
+    import odd_library
+    found = [entry for entry in sys.path if entry in ("mine", "library")]
+    return {"x": [x, found, os.environ.get("SANDBOX_LIBRARY"), os.environ.get("SANDBOX_MINE")]}
+
+@process()
+def q(flag=0):
+    import odd_library
+    found = [entry for entry in sys.path if entry in ("mine", "library")]
+    return {"x": [found, os.environ.get("SANDBOX_LIBRARY"), odd_library.warn()]}
+""",
+        ("p", "q"),
+        files={"data/.keep": ""},
+    ),
     "parameters are each process's own": Row(
         """
 @process()
@@ -500,6 +526,31 @@ def make(folder: Path, row: Row) -> Sandbox:
 def again(row: Row) -> list[str]:
     """Settings with which all processes execute again, and the same is to come out."""
     return [f"{name}.flag=1" for name in row.processes]
+
+
+LIBRARY = """\
+import os, sys, warnings
+sys.path.append("library")
+os.environ["SANDBOX_LIBRARY"] = "1"
+warnings.filterwarnings("always", message="of the library")
+V = 1
+def warn():
+    warnings.warn("of the library")
+    warnings.warn("of the library")
+"""
+
+
+@pytest.fixture(autouse=True)
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library outside the project, also for worker processes; forgotten, with all it has set, after the test."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "odd_library.py").write_text(LIBRARY)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("SANDBOX_LIBRARY", "")
+    monkeypatch.delenv("SANDBOX_LIBRARY")
+    monkeypatch.delitem(sys.modules, "odd_library", raising=False)
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())

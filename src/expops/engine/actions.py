@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..cache import artifacts
@@ -26,7 +27,7 @@ from .isolation import close_figures, forget_shown_warnings, open_figures, put_b
 from .records import HOST, executed_record, hit_record
 from .signatures import IMMUTABLE, mutable
 from .state import after_step
-from .streams import Capture, append
+from .streams import Capture, joined
 
 
 class Session(NamedTuple):
@@ -74,11 +75,13 @@ class StepCalls:
 
     def log_metric(self, name: str, value: float, step: int | None) -> None:
         """Add to the action under way."""
-        self.stack[-1].metrics.append(Metric(name, value, step))
+        if self.stack[-1].path:  # a script as a whole has no metrics
+            self.stack[-1].metrics.append(Metric(name, value, step))
 
     def printed(self, stream: str, text: str) -> None:
         """Add to the log of the action under way."""
-        append(self.stack[-1].log, stream, text)
+        if self.stack[-1].path:  # a script as a whole keeps no log
+            self.stack[-1].log.append((stream, text))
 
     def call_step(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """Serve a call from the cache, or execute it and record it."""
@@ -133,12 +136,13 @@ class StepCalls:
         parent.absorb(manifest.discovered, [])
         work = self.session.observer.places.work
         if work is not None and manifest.artifacts:
-            before = artifacts.snapshot(work)
+            paths = [item.path for item in manifest.artifacts]
+            before = {path for path in paths if os.path.lexists(os.path.join(work, path))}
             artifacts.restore(work, manifest.artifacts, self.session.cache.blobs)
-            _wrote(self.stack, [item.path for item in manifest.artifacts], before)
+            _wrote(self.stack, paths, before)
         if work is not None:
             artifacts.remove(work, manifest.removed)
-        parent.metrics += manifest.metrics
+        parent.absorb({}, manifest.metrics)
         forget_shown_warnings()
         if manifest.log:
             replay(manifest.log)
@@ -260,7 +264,7 @@ class StepCalls:
             self.stack.append(frame)
             context.enter(self)
             try:
-                with put_back(), SeededAction(seeds.seed_for) as seeded:
+                with put_back(path=work is not None), SeededAction(seeds.seed_for) as seeded:
                     watch(session.observer)
                     run.value = step.__wrapped__(*args, **kwargs)
             except BaseException as error:
@@ -278,8 +282,8 @@ class StepCalls:
     def _end(self, run: _Run, drew: bool, before: artifacts.Snapshot, known: DescribedCall | None) -> None:
         """Sum up what the step did; if it failed, all of that is the caller's, who may catch the exception."""
         observed = run.frame.observed
-        for stream, text in run.frame.log:
-            append(self.stack[-1].log, stream, text)
+        if self.stack[-1].path:
+            self.stack[-1].log += run.frame.log
         if drew:
             observed.seed[""] = run.frame.seeds.identity()
         work = self.session.observer.places.work
@@ -297,7 +301,7 @@ class StepCalls:
             self.stack[-1].absorb(observed.values(), run.frame.metrics)
 
 
-def _wrote(stack: list[Frame], paths: list[str], before: artifacts.Snapshot) -> None:
+def _wrote(stack: list[Frame], paths: list[str], before: Container[str]) -> None:
     """Tell the enclosing actions which files were written; ``before`` has those that were there."""
     for frame in stack:
         frame.observed.written.update("work/" + path for path in paths)
@@ -335,7 +339,7 @@ class _Run:
             metrics=list(frame.metrics),
             artifacts=kept,
             removed=self.removed,
-            log=frame.log,
+            log=joined(frame.log),
             discovered=frame.observed.values(),
             seed=frame.seeds.seed(),
             seconds=self.seconds,

@@ -74,4 +74,5 @@ class Frame:
                 self.observed.seed.setdefault(label, digest)
             else:
                 self.observed.seed[""] = self.seeds.identity()
-        self.metrics.extend(metrics)
+        if self.path:
+            self.metrics.extend(metrics)

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
 
-from ..cache import ambient
 from ..cache.observe import Observer, watch
 from ..hashing.code import ProjectCode
 from ..hashing.digest import digest_bytes
 from ..seeding.session import SeededAction
 from .frames import SeedPath
-from .isolation import library_loaded
+from .isolation import keep_library_settings
 
 Values = dict[str, dict[str, str]]
 
@@ -32,14 +30,12 @@ class ImportGuard:
 
     ``read`` maps project files to what was discovered while they were imported, ``contents`` to the digest of the
     source that was loaded: a file is read once, and its module can be executed again from what was read.
-    ``filters`` are the warning filters that libraries have set; ``executed(file, namespace)`` is called after each
-    module of the project.
+    ``executed(file, namespace)`` is called after each module of the project.
     """
 
     def __init__(self, code: ProjectCode, project: str, seed: int, observer: Observer) -> None:
         self.read: dict[str, Values] = {}
         self.contents: dict[str, str] = {}
-        self.filters: list[Any] = []
         self.executed: Callable[[str, dict[str, Any]], None] = lambda file, namespace: None
         self._code = code
         self._compiled: dict[str, CodeType] = {}
@@ -101,17 +97,11 @@ class ImportGuard:
             run()
             return
         self._in_library = self._observer.importing_library = True
-        before = list(warnings.filters)
-        mark = ambient.mark()
         try:
-            with SeededAction(SeedPath(0, "", "import:" + name).seed_for):
+            with keep_library_settings(), SeededAction(SeedPath(0, "", "import:" + name).seed_for):
                 run()
         finally:
             self._in_library = self._observer.importing_library = False
-            # What a library sets as it is imported stays, for it is imported once only.
-            ambient.leave(mark)
-            library_loaded()
-            self.filters = [item for item in warnings.filters if item not in before] + self.filters
 
     def _execute_own(self, file: str, module: ModuleType, loader: Any) -> None:
         seeds = SeedPath(self._seed, "", "import:" + file)

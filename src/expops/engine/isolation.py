@@ -18,9 +18,10 @@ from ..cache import ambient
 
 
 @contextlib.contextmanager
-def put_back() -> Iterator[None]:
-    """Around a step: afterwards the state that is cheap to look after is as it was."""
-    path = list(sys.path)
+def put_back(*, path: bool = True) -> Iterator[None]:
+    """Around a step: afterwards the state that is cheap to look after is as it was; with ``path`` that is ``sys.path``
+    too, which only those can tell from what libraries need who watch imports."""
+    path_before = list(sys.path)
     logger = _logger_state(_root())
     mark = ambient.mark()
     try:
@@ -29,8 +30,10 @@ def put_back() -> Iterator[None]:
             yield
     finally:
         ambient.put_back(mark)
-        if sys.path != path:
-            sys.path[:] = path
+        if path and sys.path != path_before:
+            sys.path[:] = path_before + [entry for entry in _of_libraries.path if entry not in path_before]
+        for item in reversed([item for item in _of_libraries.filters if item not in warnings.filters]):
+            warnings.filters.insert(0, item)  # type: ignore[attr-defined]
         _restore_logger(_root(), logger)
 
 
@@ -54,13 +57,31 @@ def put_back_all(is_own: Any) -> Iterator[None]:
     _end_pool()
 
 
-def library_loaded() -> None:
-    """A library was imported: remember the settings that it begins with, for those who load it in the middle."""
-    global _numpy_as_imported
-    _numpy_as_imported = _numpy_as_imported or _numpy_settings()
+class _OfLibraries:
+    """What libraries have set while they were imported, which stays: they are imported only once."""
+
+    def __init__(self) -> None:
+        self.path: list[str] = []
+        self.filters: list[Any] = []
+        self.numpy: tuple[Any, Any] | None = None
 
 
-_numpy_as_imported: tuple[Any, Any] | None = None
+_of_libraries = _OfLibraries()
+
+
+@contextlib.contextmanager
+def keep_library_settings() -> Iterator[None]:
+    """Around the import of a library: what it sets for the OS process outlives the action that imports it."""
+    path, filters, mark = list(sys.path), list(warnings.filters), ambient.mark()
+    try:
+        yield
+    finally:
+        ambient.leave(mark)
+        kept = _of_libraries
+        kept.path += [entry for entry in sys.path if entry not in path and entry not in kept.path]
+        new = [item for item in warnings.filters if item not in filters and item not in kept.filters]
+        kept.filters[:0] = new
+        kept.numpy = kept.numpy or _numpy_settings()
 
 
 def forget_shown_warnings() -> None:
@@ -115,7 +136,7 @@ def _numpy_settings() -> tuple[Any, Any] | None:
 
 def _restore_numpy(settings: tuple[Any, Any] | None) -> None:
     numpy: Any = sys.modules.get("numpy")
-    settings = settings or _numpy_as_imported
+    settings = settings or _of_libraries.numpy
     if settings is not None and settings != _numpy_settings():
         numpy.seterr(**settings[0])
         numpy.set_printoptions(**settings[1])

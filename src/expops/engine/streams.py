@@ -107,9 +107,11 @@ class Capture:
         return self._before[name == "stderr"]
 
 
-def append(log: list[tuple[str, str]], stream: str, text: str) -> None:
-    """Add text to a log, joining neighbours of the same stream."""
-    if log and log[-1][0] == stream:
-        log[-1] = (stream, log[-1][1] + text)
-    else:
-        log.append((stream, text))
+def joined(log: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A log with neighbours of the same stream made one: it doesn't tell how the text came in pieces."""
+    found: list[tuple[str, list[str]]] = []
+    for stream, text in log:
+        if not found or found[-1][0] != stream:
+            found.append((stream, []))
+        found[-1][1].append(text)
+    return [(stream, "".join(pieces)) for stream, pieces in found]

@@ -27,6 +27,7 @@ from .frames import Frame, SeedPath
 from .names import folder_name
 from .records import HOST, executed_record
 from .setup import Setup
+from .streams import joined
 from .traces import user_trace
 from .workspace import Workspace, workspace
 
@@ -318,7 +319,7 @@ class _Execution:
             metrics=frame.metrics,
             artifacts=kept,
             removed=[],
-            log=frame.log,
+            log=joined(frame.log),
             discovered=frame.observed.without_work(),
             seed=self.seeds.seed(),
             seconds=seconds,

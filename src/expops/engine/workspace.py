@@ -7,7 +7,6 @@ import importlib.util
 import os
 import re
 import sys
-import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -75,8 +74,6 @@ class Workspace:
                 yield
         finally:
             self.capture.sink = None
-            for item in reversed([item for item in self.imports.filters if item not in warnings.filters]):
-                warnings.filters.insert(0, item)  # type: ignore[attr-defined]
 
     def _executed(self, symbols: Collection[str], file: str, namespace: dict[str, Any]) -> None:
         self.describer.forget()

@@ -88,7 +88,9 @@ def fold_metrics(calls: list[tuple[str, float, int | None]]) -> dict[str, dict[i
     A call without a step takes one more than the largest so far, beginning with 1; a step given again replaces.
     """
     series: dict[str, dict[int, float]] = {}
+    largest: dict[str, int] = {}
     for name, value, step in calls:
-        points = series.setdefault(name, {})
-        points[max(points, default=0) + 1 if step is None else step] = value
+        place = largest.get(name, 0) + 1 if step is None else step
+        largest[name] = max(largest.get(name, 0), place)
+        series.setdefault(name, {})[place] = value
     return series
