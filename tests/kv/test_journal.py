@@ -241,9 +241,9 @@ path = sys.argv[1]
 store = journal.JournaledKV(SQLiteKV(path), path + "-journals")
 store.put("warm", b""); store.put("k", b"v")
 if os.fork() == 0:
-    print("child", flush=True)
+    os.write(1, b"child\\n")  # in one piece, since both write at once
     time.sleep(60)
-print("parent", flush=True)
+os.write(1, b"parent\\n")
 time.sleep(60)
 """
     path = str(tmp_path / "kv.db")
