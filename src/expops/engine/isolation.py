@@ -46,15 +46,17 @@ def put_back_all(is_own: Any) -> Iterator[None]:
     loggers = {name: _logger_state(logger) for name, logger in _loggers()}
     numpy = _numpy_settings()
     figures = open_figures()
-    with put_back():
-        yield
-    for name, logger in _loggers():
-        if name in loggers or is_own(name):
-            _restore_logger(logger, loggers.get(name, _NEW_LOGGER))
-    _restore_numpy(numpy)
-    close_figures(figures)
-    _reset_matplotlib()
-    _end_pool()
+    try:
+        with put_back():
+            yield
+    finally:
+        for name, logger in _loggers():
+            if name in loggers or is_own(name):
+                _restore_logger(logger, loggers.get(name, _NEW_LOGGER))
+        _restore_numpy(numpy)
+        close_figures(figures)
+        _reset_matplotlib()
+        _end_pool()
 
 
 class _OfLibraries:

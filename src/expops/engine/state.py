@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from ..hashing.values import CodeOf, fingerprint
 _ATOMS: Final = (type(None), bool, int, float, complex, str, bytes)
 _CONTAINERS: Final = (list, tuple, set, frozenset, dict)
 _SMALL: Final = 1000  # parts; larger values are told apart by identity, as often as a step is called
+_TABLE_BYTES: Final = 1 << 20
+_TABLE_CELLS: Final = 10_000
 _ABSENT: Final = object()
 
 
@@ -55,6 +58,10 @@ class Variable:
         parts = value if type(value) in (*_ATOMS, *_CONTAINERS) else getattr(value, "__dict__", _ABSENT)
         if parts is not _ABSENT and _is_small(parts):
             return fingerprint(parts)
+        if _is_small_table(value):
+            # A table of objects without identity is told apart as any other large value.
+            with suppress(CannotFingerprint):
+                return fingerprint(value, code_of=self._code_of)
         self._objects[id(value)] = value
         return f"object {id(value)}"
 
@@ -176,6 +183,16 @@ def _is_small(value: object) -> bool:
         elif type(item) not in _ATOMS:
             return False
     return True
+
+
+def _is_small_table(value: object) -> bool:
+    """Whether it is an array or a frame that is hashed in less than a millisecond or so."""
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        return bool(value.nbytes <= _TABLE_BYTES)
+    pandas: Any = sys.modules.get("pandas")
+    kinds = (pandas.DataFrame, pandas.Series, pandas.Index) if hasattr(pandas, "DataFrame") else ()
+    return isinstance(value, kinds) and bool(value.size <= _TABLE_CELLS)
 
 
 def _is_generator(value: object) -> bool:
