@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from ..cache.observe import Observer, watch
 from ..hashing.code import ProjectCode
 from ..hashing.digest import digest_bytes
+from ..seeding.late import WrappedLoader
 from ..seeding.session import SeededAction
 from .frames import SeedPath
 from .isolation import keep_library_settings
@@ -65,7 +67,7 @@ class ImportGuard:
         finally:
             self._searching.discard(fullname)
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _Guarded(spec.loader, self, fullname, spec.origin)  # type: ignore[assignment]
+            spec.loader = WrappedLoader(spec.loader, partial(self.execute, fullname, spec.origin))  # type: ignore[assignment]
         return spec
 
     def _find_elsewhere(
@@ -131,30 +133,3 @@ class ImportGuard:
             self.contents[file] = digest_bytes(source)
             self._compiled[file] = loader.source_to_code(source, path)
         return self._compiled.get(file)
-
-
-class _Guarded:
-    """Another loader, run by the guard; it steps out of the module's way when it has done its part."""
-
-    def __init__(self, loader: Any, guard: ImportGuard, name: str, origin: str | None) -> None:
-        self._loader = loader
-        self._guard = guard
-        self._name = name
-        self._origin = origin
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """The inner loader's module."""
-        created: ModuleType | None = self._loader.create_module(spec)
-        return created
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Execute the module under guard."""
-        spec: Any = module.__spec__
-        if spec is not None and spec.loader is self:
-            spec.loader = self._loader
-        if vars(module).get("__loader__") is self:
-            module.__loader__ = self._loader
-        self._guard.execute(self._name, self._origin, module, self._loader)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .sources import RandomSource
@@ -56,7 +57,7 @@ class LateImports:
         finally:
             self._searching.discard(fullname)
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _Loader(spec.loader, self, source)  # type: ignore[assignment]
+            spec.loader = WrappedLoader(spec.loader, partial(self._execute, source))  # type: ignore[assignment]
         return spec
 
     def _find_behind(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
@@ -69,19 +70,18 @@ class LateImports:
                 return spec
         return None
 
-    def executed(self, source: RandomSource) -> None:
-        """A watched module has just been executed."""
+    def _execute(self, source: RandomSource, module: ModuleType, loader: Any) -> None:
+        loader.exec_module(module)
         if self._wanted:
             self._on_load(source)
 
 
-class _Loader:
-    """Another loader, with a word to :class:`LateImports` after it; steps out of the module's way then."""
+class WrappedLoader:
+    """Another loader, with ``execute(module, loader)`` in place of its ``exec_module``; steps out of the way then."""
 
-    def __init__(self, loader: Any, late: LateImports, source: RandomSource) -> None:
+    def __init__(self, loader: Any, execute: Callable[[ModuleType, Any], None]) -> None:
         self._loader = loader
-        self._late = late
-        self._source = source
+        self._execute = execute
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -92,11 +92,10 @@ class _Loader:
         return created
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module, then have it seeded."""
+        """Give the module its own loader back, and have it executed."""
         spec: Any = module.__spec__
         if spec is not None and spec.loader is self:
             spec.loader = self._loader
         if vars(module).get("__loader__") is self:
             module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        self._late.executed(self._source)
+        self._execute(module, self._loader)
