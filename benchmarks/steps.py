@@ -40,7 +40,7 @@ def run(repeats: int = 7) -> str:
             for name, function in (("expops", cache.step(trivial)), ("joblib.Memory", memory.cache(trivial))):
                 function(-1, "warm")
                 taken.setdefault((name, kind), []).append(_per_call(function, f"round {repeat}"))
-            cache.flush()
+            cache.close()
     rows = []
     for kind in ("hit", "miss"):
         ours, theirs = (sorted(taken[name, kind])[repeats // 2] for name in ("expops", "joblib.Memory"))

@@ -116,6 +116,11 @@ class Cache:
             _warn(message)
         self._session.cache.warnings.clear()
 
+    def close(self) -> None:
+        """Write down what is pending and let the folder go; the cache opens anew when it is used again."""
+        self.flush()
+        self._session.cache.kv.close()
+
     def _count(self, record: ActionRecord) -> None:
         if record.outcome == "hit":
             self.hits += 1

@@ -223,10 +223,8 @@ class RealProject:
         return {note.label for note in self.notes(since) if note.what == what}
 
     def artifacts(self) -> dict[str, bytes]:
-        """The shelf; what a killed run left half made (``.new-…``, removed after an hour) is on none."""
         shelf = self.hidden / "artifacts"
-        files = {str(path.relative_to(shelf)): path for path in shelf.rglob("*") if path.is_file()}
-        return {name: path.read_bytes() for name, path in files.items() if not name.startswith(".new-")}
+        return {str(path.relative_to(shelf)): path.read_bytes() for path in shelf.rglob("*") if path.is_file()}
 
     def work(self) -> list[str]:
         folder = self.hidden / "work"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -125,16 +126,46 @@ experiment:
 def test_a_living_runs_folder_is_left_alone_and_a_dead_ones_is_not(tmp_path: Path) -> None:
     living, dead = RunFolder(str(tmp_path), "living"), RunFolder(str(tmp_path), "dead")
     dead.remove()
-    for name, age in (("dead", 0.0), ("just-made", 0.0), ("unlocked", 100.0), (".half-made", 100.0)):
+    for name in ("dead", "unlocked", ".half-made"):
         (tmp_path / name).mkdir()
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
     (tmp_path / "dead" / ".lock").touch()
     os.utime(living.path, (0, 0))
     clear_dead_runs(str(tmp_path))
-    assert sorted(os.listdir(tmp_path)) == ["just-made", "living"]
+    assert os.listdir(tmp_path) == ["living"]
     living.remove()
-    assert os.listdir(tmp_path) == ["just-made"]
+    assert os.listdir(tmp_path) == []
     clear_dead_runs(str(tmp_path / "none"))
+
+
+def test_a_folder_is_made_and_locked_however_many_clear_away(tmp_path: Path) -> None:
+    """Who clears away may take a folder for a leftover in the moment before it is locked."""
+    ended = threading.Event()
+
+    def clear() -> None:
+        while not ended.is_set():
+            clear_dead_runs(str(tmp_path))
+
+    def make(worker: int) -> list[tuple[str, list[str]]]:
+        unsound = []
+        for number in range(100):
+            folder = RunFolder(str(tmp_path), f"run-{worker}-{number}")
+            (Path(folder.path) / "file").touch()
+            time.sleep(0.0005)
+            held = sorted(os.listdir(folder.path))
+            if folder.fault or held != [".lock", "file"]:
+                unsound.append((folder.fault, held))
+            folder.remove()
+        return unsound
+
+    with ThreadPoolExecutor(5) as pool:
+        clearing = [pool.submit(clear) for _ in range(2)]
+        try:
+            made = list(pool.map(make, range(3)))
+        finally:
+            ended.set()
+    assert made == [[], [], []]
+    assert [task.result() for task in clearing] == [None, None]
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_shelf_holds_one_result_whoever_else_fills_it(tmp_path: Path) -> None:
@@ -144,20 +175,21 @@ def test_the_shelf_holds_one_result_whoever_else_fills_it(tmp_path: Path) -> Non
 
     def fill(manifest: Manifest) -> None:
         for _ in range(40):
-            shelf.show(str(tmp_path), "p", manifest, blobs)
+            shelf.show(str(tmp_path / "artifacts"), "p", manifest, blobs)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(fill, manifests))
-    found = {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()}
+    found = {path.name: path.read_bytes() for path in (tmp_path / "artifacts" / "p").iterdir()}
     assert found in [
         {f"only-{number}": bytes([number]) * 1000, "shared": bytes([number]) * 1000} for number in range(4)
     ]
-    assert os.listdir(tmp_path) == ["p"]
-    shelf.show(str(tmp_path), "p", manifests[2], blobs)
-    assert sorted(os.listdir(tmp_path / "p")) == ["only-2", "shared"]
-    before = os.stat(tmp_path / "p" / "shared").st_ino
-    shelf.show(str(tmp_path), "p", manifests[2], blobs)
-    assert os.stat(tmp_path / "p" / "shared").st_ino == before, "what is right is not written again"
+    assert os.listdir(tmp_path / "artifacts") == ["p"]
+    assert os.listdir(tmp_path / "work") == []
+    shelf.show(str(tmp_path / "artifacts"), "p", manifests[2], blobs)
+    assert sorted(os.listdir(tmp_path / "artifacts" / "p")) == ["only-2", "shared"]
+    before = os.stat(tmp_path / "artifacts" / "p" / "shared").st_ino
+    shelf.show(str(tmp_path / "artifacts"), "p", manifests[2], blobs)
+    assert os.stat(tmp_path / "artifacts" / "p" / "shared").st_ino == before, "what is right is not written again"
 
 
 def _manifest(names: list[str], content: bytes, created: int) -> Manifest:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -338,9 +339,33 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_journal_that_was_never_begun_is_cleared_away_when_it_is_old(tmp_path: Path) -> None:
-    for name, age in ((".1-new", 0.0), (".2-old", 7200.0)):
-        (tmp_path / name).write_bytes(b"")
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
+def test_a_journal_that_was_never_begun_is_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / ".1-left").write_bytes(b"")
     recover(MemoryKV(), str(tmp_path))
-    assert os.listdir(tmp_path) == [".1-new"]
+    assert os.listdir(tmp_path) == []
+
+
+def test_writers_begin_however_many_recover(tmp_path: Path) -> None:
+    """Who recovers may take a journal for a leftover in the moment before it is locked."""
+    store, ended = MemoryKV(), threading.Event()
+
+    def clear() -> None:
+        while not ended.is_set():
+            recover(store, str(tmp_path))
+
+    def write(worker: int) -> None:
+        for number in range(100):
+            journaled = JournaledKV(store, str(tmp_path))
+            journaled.put(f"{worker}-{number}", b"1")
+            assert len(journaled.get_many([f"{worker}-{number}"])) == 1
+            journaled.close()
+
+    with ThreadPoolExecutor(5) as pool:
+        clearing = [pool.submit(clear) for _ in range(2)]
+        writing = [pool.submit(write, worker) for worker in range(3)]
+        for task in writing:
+            task.exception()
+        ended.set()
+    assert [task.exception() for task in (*writing, *clearing)] == [None] * 5
+    assert len(dict(store.scan(""))) == 300
+    assert os.listdir(tmp_path) == []

@@ -6,14 +6,13 @@ import fcntl
 import os
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from ..errors import StoreUnavailable
 
 _LOCK = ".lock"
-_UNLOCKED = "."  # how the name of a folder begins that is being made
 _TRIES = 5
-_PATIENCE = 60.0  # seconds; what was made longer ago and isn't locked was left behind
 
 
 class RunFolder:
@@ -41,11 +40,22 @@ class RunFolder:
 
 def _make(parent: str, name: str) -> tuple[str, int]:
     os.makedirs(parent, exist_ok=True)
-    path, unlocked = os.path.join(parent, name), os.path.join(parent, _UNLOCKED + name)
-    os.mkdir(unlocked)
-    lock = _locked(unlocked)
-    os.rename(unlocked, path)  # only now may others look whether it is locked
-    return path, lock
+    path = os.path.join(parent, name)
+    # Nobody clears away while this is held, so a folder is locked whenever somebody looks.
+    with _gate(parent, fcntl.LOCK_SH):
+        os.mkdir(path)
+        return path, _locked(path)
+
+
+@contextmanager
+def _gate(parent: str, how: int) -> Iterator[None]:
+    """The lock beside ``parent``: shared by those who make folders in it, exclusive for who clears away."""
+    lock = os.open(parent + ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(lock, how)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _make_elsewhere(fault: str) -> tuple[str, int]:
@@ -66,20 +76,22 @@ def _locked(folder: str) -> int:
 
 
 def clear_dead_runs(parent: str) -> None:
-    """Remove the folders in ``parent`` of runs that no longer hold their lock."""
-    try:
-        names = os.listdir(parent)
-    except OSError:
+    """Remove the folders in ``parent`` of runs that no longer hold their lock.
+
+    What can't be removed now, since another run is making a folder or clearing away, a later run removes.
+    """
+    if not os.path.isdir(parent):
         return
-    for name in names:
-        folder = os.path.join(parent, name)
-        with suppress(OSError):  # gone by now, or not ours to remove
-            if _is_dead(name, folder):
-                _remove(folder)
+    with suppress(OSError), _gate(parent, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        for name in os.listdir(parent):
+            folder = os.path.join(parent, name)
+            with suppress(OSError):  # not ours to remove, or no folder at all
+                if _is_dead(folder):
+                    _remove(folder)
 
 
 def _remove(folder: str) -> None:
-    """Remove a folder into which a worker that is just dying with its run may still write."""
+    """Remove a folder into which a worker that is dying with its run may still write."""
     for _ in range(_TRIES):
         shutil.rmtree(folder, ignore_errors=True)
         if not os.path.lexists(folder):
@@ -87,11 +99,12 @@ def _remove(folder: str) -> None:
         time.sleep(0.02)
 
 
-def _is_dead(name: str, folder: str) -> bool:
-    if name.startswith(_UNLOCKED) or not os.path.exists(os.path.join(folder, _LOCK)):
-        # Made a moment ago, or being removed, or left by a run that died right then.
-        return os.stat(folder).st_mtime < time.time() - _PATIENCE
-    lock = os.open(os.path.join(folder, _LOCK), os.O_RDWR | os.O_CLOEXEC)
+def _is_dead(folder: str) -> bool:
+    """Whether nobody holds its lock."""
+    try:
+        lock = os.open(os.path.join(folder, _LOCK), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import time
 from contextlib import suppress
 from typing import Final
 
@@ -13,9 +12,8 @@ from ..blobs.base import ObjectStore
 from ..cache import artifacts
 from ..cache.manifest import Artifact, Blob, Manifest
 from .names import folder_name
+from .scratch import RunFolder
 
-_NEW: Final = ".new-"  # how the name of a folder begins that is being made
-_LEFTOVER_AGE: Final = 3600.0  # seconds
 _TRIES: Final = 100
 
 
@@ -33,15 +31,17 @@ def show(folder: str, name: str, manifest: Manifest, blobs: ObjectStore) -> None
     stamp = int(manifest.created * 1e9) // 1000 * 1000
     if _is_right(target, manifest.artifacts, stamp):
         return
-    made = os.path.join(folder, _NEW + os.urandom(6).hex())
+    # Made among the working folders, which the next run clears away if this one is killed.
+    scratch = RunFolder(os.path.join(os.path.dirname(folder), "work"), f"shelf-{os.urandom(6).hex()}")
     try:
+        made = os.path.join(scratch.path, "new")
         artifacts.restore(made, manifest.artifacts, blobs)
         for item in manifest.artifacts:
             os.utime(os.path.join(made, item.path), ns=(stamp, stamp))
+        os.makedirs(folder, exist_ok=True)
         _swap(made, target)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
-    _sweep(folder)
+        scratch.remove()
 
 
 def _swap(made: str, target: str) -> None:
@@ -59,15 +59,6 @@ def _swap(made: str, target: str) -> None:
                 raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sweep(folder: str) -> None:
-    """Remove what killed runs left half made. A convenience: what can't be removed now is removed another time."""
-    with suppress(OSError):
-        for name in os.listdir(folder):
-            path = os.path.join(folder, name)
-            if name.startswith(_NEW) and os.stat(path).st_mtime < time.time() - _LEFTOVER_AGE:
-                shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_right(target: str, wanted: list[Artifact], stamp: int) -> bool:

@@ -28,8 +28,8 @@ from .base import KVStore
 
 _GENERATION: Final = 8
 _HEAD: Final = struct.Struct("<III")
+_TRIES: Final = 100
 _UNLOCKED: Final = "."  # how the name of a journal begins that is being made
-_LEFTOVER_AGE: Final = 3600.0  # seconds
 _HAND_OVER_ENTRIES: Final = 2000
 _HAND_OVER_BYTES: Final = 8 << 20
 _HAND_OVER_SECONDS: Final = 0.5
@@ -106,13 +106,9 @@ class JournaledKV:
 
     def _begin(self) -> None:
         """Make a journal of this process's own."""
-        name = f"{os.getpid()}-{os.urandom(6).hex()}"
-        path, unlocked = os.path.join(self._folder, name), os.path.join(self._folder, _UNLOCKED + name)
         try:
             os.makedirs(self._folder, exist_ok=True)
-            file = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o666)
-            fcntl.flock(file, fcntl.LOCK_EX)
-            os.rename(unlocked, path)  # only now may others look whether it is locked
+            file, path = _made(self._folder)
         except OSError as fault:
             raise _unavailable(self._folder, fault) from fault
         self._pending, self._bytes = {}, 0
@@ -254,7 +250,7 @@ def recover(store: KVStore, folder: str) -> int:
     for name in names:
         path = os.path.join(folder, name)
         if name.startswith(_UNLOCKED):
-            _remove_leftover(path)
+            _remove_half_made(path)
         else:
             count += _recover_one(store, path)
     return count
@@ -276,11 +272,30 @@ def _recover_one(store: KVStore, path: str) -> int:
         return 0
 
 
-def _remove_leftover(path: str) -> None:
-    """Of a writer that was killed before it had written anything."""
-    with suppress(OSError):
-        if os.stat(path).st_mtime < time.time() - _LEFTOVER_AGE:
-            os.unlink(path)
+def _made(folder: str) -> tuple[int, str]:
+    """A new journal, locked: its file descriptor and path. Raises ``OSError``."""
+    for attempt in range(_TRIES):
+        name = f"{os.getpid()}-{os.urandom(6).hex()}"
+        path, unlocked = os.path.join(folder, name), os.path.join(folder, _UNLOCKED + name)
+        file = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            os.rename(unlocked, path)  # from now on it is locked whenever somebody looks
+        except OSError as error:
+            os.close(file)
+            # Somebody took it for a leftover in the moment before it was locked.
+            if not isinstance(error, FileNotFoundError) or attempt == _TRIES - 1:
+                raise
+        else:
+            return file, path
+    raise AssertionError("unreachable")
+
+
+def _remove_half_made(path: str) -> None:
+    """Of a writer that was killed before it had written anything; :func:`_made` minds if that one lives."""
+    with suppress(OSError), open(path, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
 
 
 def _merged(stored: Iterator[tuple[str, bytes]], extra: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
