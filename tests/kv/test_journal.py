@@ -232,6 +232,33 @@ def test_a_forked_child_leaves_its_parents_journal_alone(opener: Opener) -> None
     assert two.get_many(["before", "child", "after"]).keys() == {"before", "child", "after"}
 
 
+def test_a_journal_made_after_the_folder_was_listed_is_found(opener: Opener) -> None:
+    one = opener()
+    time.sleep(0.1)  # the listing is settled
+    assert one.get_many(["k"]) == {}
+    two = opener()
+    two.put("k", b"2")
+    assert one.get_many(["k"]) == {"k": b"2"}
+    two.close()
+    time.sleep(0.1)
+    three = opener()
+    assert one.get_many(["k"]) == {"k": b"2"}
+    three.put("other", b"3")
+    assert one.get_many(["k", "other"]) == {"k": b"2", "other": b"3"}
+    assert not one.create("other", b"4")
+
+
+def test_a_forked_child_finds_its_parents_journal_in_a_folder_it_had_listed(opener: Opener) -> None:
+    one = opener()
+    one.put("k", b"1")
+    time.sleep(0.1)
+    assert one.get_many(["none"]) == {}
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if one.get_many(["k"]) == {"k": b"1"} else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_a_fork_that_outlives_its_parent_does_not_keep_the_journal(tmp_path: Path) -> None:
     code = """
 import os, sys, time

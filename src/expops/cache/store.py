@@ -14,7 +14,7 @@ Records in the KV store::
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -28,6 +28,7 @@ from .manifest import Manifest, pack, unpack
 
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 _PREFETCH: Final = 2000
+_ALONG: Final = 100
 _VARIANTS: Final = 16  # ways in which one action may discover different inputs; the oldest are forgotten
 
 
@@ -64,6 +65,8 @@ class ResultCache:
         self._raw: dict[str, bytes | None] = {}
         self._seen: dict[str, bytes] = {}
         self._code_kept: set[str] = set()
+        self._parts: dict[str, bytes | None] = {}
+        self._ahead: Iterator[str] = iter(())
 
     def prefetch(self, paths: Iterable[str]) -> None:
         """Fetch in two round trips what the actions at ``paths`` will ask for if nothing has changed since."""
@@ -71,11 +74,7 @@ class ResultCache:
         found = self._get(names)
         self._raw.update(dict.fromkeys(names))
         self._raw.update(found)
-        wanted = []
-        for last in map(_last, found.values()):
-            if last is not None:
-                wanted += ["action/" + last.action, "result/" + last.result]
-        self._raw.update(self._get(wanted))
+        self._prefetch_results(found)
 
     def prefetch_below(self, path: str) -> None:
         """Fetch in a few round trips what the steps below ``path`` will ask for if nothing has changed since.
@@ -87,11 +86,14 @@ class ResultCache:
             self._raw = dict(islice(self.kv.scan(prefix), _PREFETCH)) if self.read else {}
         except StorageError:
             self._raw = {}
-        wanted = []
-        for last in map(_last, self._raw.values()):
-            if last is not None:
-                wanted += ["action/" + last.action, "result/" + last.result]
+        self._prefetch_results(self._raw)
+
+    def _prefetch_results(self, found: Mapping[str, bytes | None]) -> None:
+        lasts = [last for last in map(_last, found.values()) if last is not None]
+        wanted = [name for last in lasts for name in ("action/" + last.action, "result/" + last.result)]
         self._raw.update(self._get(wanted))
+        self._parts = {}
+        self._ahead = ("key/" + last.action for last in lasts)
 
     def look_up(self, path: str, action: str, around: Surroundings) -> LookUp:
         """Find the result of the action of that digest, given what its discovered inputs hold now."""
@@ -150,6 +152,7 @@ class ResultCache:
             self._code_kept.add(described.code.digest)
             items["code/" + described.code.digest] = described.code_record()
         self._put(items)
+        self._parts.pop("key/" + look_up.action, None)
         return result
 
     def _variants(self, look_up: LookUp) -> list[Names]:
@@ -169,7 +172,7 @@ class ResultCache:
     def reasons(self, described: Described, look_up: LookUp, around: Surroundings) -> list[str]:
         """Why the action of this look-up is a miss."""
         if look_up.last is None or look_up.last.action != look_up.action:
-            return why(described, look_up.last.action if look_up.last else None, self._load)
+            return why(described, look_up.last.action if look_up.last else None, self._part)
         raw = self._load("result/" + look_up.last.result)
         before = self._manifest(look_up.action, raw)
         if before is None:
@@ -207,6 +210,15 @@ class ResultCache:
             if (raw := self._raw.get(name)) is not None:
                 fetched[name] = raw
         return fetched
+
+    def _part(self, name: str) -> bytes | None:
+        """A ``key/`` or ``code/`` record. What makes one step call run anew often does so for others too: the records
+        that those need are fetched along with it."""
+        if name not in self._parts:
+            names = [name, *islice(self._ahead, _ALONG)]
+            self._parts.update(dict.fromkeys(names))
+            self._parts.update(self._get(names))
+        return self._parts[name]
 
     def _load(self, name: str) -> bytes | None:
         return self._get([name]).get(name)

@@ -35,6 +35,7 @@ _HAND_OVER_BYTES: Final = 8 << 20
 _HAND_OVER_SECONDS: Final = 0.5
 _TICK_NS: Final = 20_000_000  # coarser than the clock of any local file system
 _UNKNOWN: Final = (-1, -1, -1)
+_UNSETTLED: Final = -1
 
 
 class JournaledKV:
@@ -58,6 +59,7 @@ class JournaledKV:
         self._pending: dict[str, bytes] = {}
         self._bytes = 0
         self._handed_over = float("-inf")
+        self._listed = _UNSETTLED  # when the folder was changed last before it was listed
         self._stuck = False  # the last hand-over failed: the next one waits until somebody asks for it
         self._file = -1
         self._path = ""
@@ -71,9 +73,9 @@ class JournaledKV:
             if not missing:
                 return own
             # Journals first: an entry that is handed over meanwhile is in the store by the time that one is asked.
-            held = self._held_by_others()
+            held = self._held_by_others(missing)
             found = self._store.get_many(missing)
-        return found | {key: held[key] for key in missing if key in held} | own
+        return found | held | own
 
     def put(self, key: str, value: bytes) -> None:
         """See :meth:`KVStore.put`."""
@@ -143,7 +145,7 @@ class JournaledKV:
         """See :meth:`KVStore.create`."""
         with self._lock:
             self.flush()
-            return key not in self._held_by_others() and self._store.create(key, value, ttl)
+            return not self._held_by_others([key]) and self._store.create(key, value, ttl)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""
@@ -154,8 +156,9 @@ class JournaledKV:
         """See :meth:`KVStore.scan`."""
         with self._lock:
             self.flush()
-            held = self._held_by_others()
-        extra = {key: value for key, value in held.items() if key.startswith(prefix)}
+            self._read_others()
+            held = [other.entries for other in self._others.values()]
+        extra = {key: value for entries in held for key, value in entries.items() if key.startswith(prefix)}
         return _merged(self._store.scan(prefix), extra) if extra else self._store.scan(prefix)
 
     def close(self) -> None:
@@ -184,19 +187,31 @@ class JournaledKV:
         self._lock = threading.RLock()
         self._start()
 
-    def _held_by_others(self) -> dict[str, bytes]:
-        """What other writers hold back now."""
+    def _held_by_others(self, keys: list[str]) -> dict[str, bytes]:
+        """What other writers hold back now of ``keys``."""
+        self._read_others()
+        return {key: other.entries[key] for other in self._others.values() for key in keys if key in other.entries}
+
+    def _read_others(self) -> None:
+        """Take in what other writers have journaled."""
+        self._find_others()
+        for path, other in self._others.items():
+            other.read(path)
+
+    def _find_others(self) -> None:
+        try:
+            stamp = os.stat(self._folder).st_mtime_ns
+        except OSError:
+            stamp = 0
+        if stamp == self._listed:
+            return
+        self._listed = _settled(stamp)
         try:
             names = os.listdir(self._folder)
         except OSError:
             names = []
         paths = [os.path.join(self._folder, name) for name in names if not name.startswith(_UNLOCKED)]
         self._others = {path: self._others.get(path) or _Other() for path in paths if path != self._path}
-        held: dict[str, bytes] = {}
-        for path, other in self._others.items():
-            other.read(path)
-            held.update(other.entries)
-        return held
 
 
 class _Other:
@@ -216,7 +231,7 @@ class _Other:
             if stamp == self._stamp:
                 return
             # Within one tick of the clock, a journal may be handed over and be as long as it was again.
-            self._stamp = stamp if status.st_mtime_ns < time.time_ns() - _TICK_NS else _UNKNOWN
+            self._stamp = stamp if _settled(status.st_mtime_ns) == status.st_mtime_ns else _UNKNOWN
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             # It was removed after it was handed over, or is none of our user's.
@@ -238,6 +253,11 @@ class _Other:
         for key, value, length in _entries(os.pread(file, size, self._end)):
             self.entries[key] = value
             self._end += length
+
+
+def _settled(stamp_ns: int) -> int:
+    """A time of change, unless it is so recent that another change may leave it the same."""
+    return stamp_ns if stamp_ns < time.time_ns() - _TICK_NS else _UNSETTLED
 
 
 def recover(store: KVStore, folder: str) -> int:

@@ -12,6 +12,7 @@ nor neighbours take part, so that variants of an experiment are compared on the 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from ..errors import UsageError
@@ -41,17 +42,20 @@ def derive_seed(
     Raises :class:`~expops.errors.UsageError` for a root below 0 or of more than 128 bits, and for ``bits``
     outside 1 to 256.
     """
+    if not 1 <= bits <= MAX_BITS:
+        raise UsageError(f"a seed of {bits} bits can't be derived; ask for 1 to {MAX_BITS}")
+    middle, end = _constant(root, process, step)
+    body = b"%b%b%b%b%b%b%b" % (_BITS, encode(bits), _CALL, encode(call), middle, encode(purpose), end)
+    digest = digest_bytes(b"m7,%d:%b" % (len(body), body))
+    return int(digest, 16) >> (MAX_BITS - bits)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _constant(root: int, process: str, step: str) -> tuple[bytes, bytes]:
+    """The parts that all calls of a step share: those between the call and the purpose, and those after it."""
     if root < 0:
         raise UsageError(f"random seed {root} is negative; use an integer from 0 to 2**{ROOT_BITS} - 1")
     if root.bit_length() > ROOT_BITS:
         raise UsageError(f"random seed {root} is too large; use an integer from 0 to 2**{ROOT_BITS} - 1")
-    if not 1 <= bits <= MAX_BITS:
-        raise UsageError(f"a seed of {bits} bits can't be derived; ask for 1 to {MAX_BITS}")
-    body = b"".join(
-        (
-            _BITS, encode(bits), _CALL, encode(call), _PROCESS, encode(process), _PURPOSE, encode(purpose),
-            _ROOT, encode(root), _SCHEME, _STEP, encode(step),
-        )
-    )  # fmt: skip
-    digest = digest_bytes(b"m7,%d:%b" % (len(body), body))
-    return int(digest, 16) >> (MAX_BITS - bits)
+    middle = _PROCESS + encode(process) + _PURPOSE
+    return middle, _ROOT + encode(root) + _SCHEME + _STEP + encode(step)

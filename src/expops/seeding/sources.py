@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 # As many 32-bit words as a Mersenne Twister's state has: that many equal outputs mean equal states.
 _WORDS: Final = 624
+_COMPARED: Final = 256  # bits
 
 
 class RandomSource(Protocol):
@@ -63,12 +64,14 @@ class PythonRandom:
     def end(self, begun: _PythonBegun) -> bool:
         """Put the state back; say whether it had moved.
 
-        The seeded state is thrown away here, so its next outputs may be used up: cheaper than reading it.
+        The seeded state is thrown away here, so its next outputs may be used up: cheaper than reading it. As many are
+        compared as a digest has bits, so that another state with the same ones is as unlikely as two values of one
+        digest.
         """
         library: Any = sys.modules["random"]
-        found = library.getrandbits(32 * _WORDS)
+        found = library.getrandbits(_COMPARED)
         library.seed(begun.seed)
-        moved: bool = found != library.getrandbits(32 * _WORDS)
+        moved: bool = found != library.getrandbits(_COMPARED)
         library.setstate(begun.before)
         return moved
 
