@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -19,16 +20,19 @@ from .engine.project import Project, open_project
 from .engine.scratch import RunFolder
 from .errors import ConfigError, Problem, StorageError, UnknownName
 from .executors.base import Executor, Message
+from .hashing.canonical import digest_of
 from .kv.base import KVStore
+from .kv.breaker import CircuitBreaker
 from .kv.journal import JournaledKV, recover
 from .kv.sqlite import SQLiteKV
-from .pipeline.config import CONFIG_PATH, CacheConfig
+from .pipeline.config import CONFIG_PATH, CacheConfig, Config, StoreConfig
 from .pipeline.config_load import find_project, load_config
 from .pipeline.nearest import advice
 from .pipeline.override import override
 from .runs.ledger import Ledger
 
 HIDDEN: Final = ".expops"
+_READABLE: Final = 40  # characters of a project's name in names on a server
 MODES: Final = ("readwrite", "read", "write", "off")
 
 
@@ -52,7 +56,9 @@ def open_kv(folder: str, settings: CacheConfig, scratch: str) -> KVStore:
     if settings.kv.type == "memory":
         # Workers are OS processes of their own: what they share for one run lies in its scratch folder.
         return _embedded_kv(os.path.join(scratch, "cache.sqlite"))
-    raise _unavailable("cache.backend", settings.kv.type, "sqlite")
+    if settings.kv.type in ("redis", "postgresql"):
+        return _shared_kv(folder, settings.kv)
+    raise _unavailable("cache.backend", settings.kv.type, "sqlite, redis or postgresql")
 
 
 def open_objects(folder: str, settings: CacheConfig) -> ObjectStore:
@@ -104,7 +110,7 @@ def load_project(
     memo = KVMemo(SQLiteKV(os.path.join(folder, "memo.sqlite")))
     config = override(load_config(root, memo=memo), settings)
     scratch = _scratch(folder) if config.cache.kv.type == "memory" or not _keeps(folder, mode) else None
-    opener = partial(open_cache, folder, config.cache, mode, scratch.path if scratch else "")
+    opener = partial(open_cache, folder, _of_project(config), mode, scratch.path if scratch else "")
     project = open_project(root, config, opener(), memo)
     chosen = seed if seed is not None else config.seed
     if chosen is None:
@@ -202,6 +208,47 @@ def _embedded_kv(path: str) -> KVStore:
     store, journals = SQLiteKV(path), path + "-journals"
     recover(store, journals)
     return JournaledKV(store, journals)
+
+
+def _shared_kv(folder: str, settings: StoreConfig) -> KVStore:
+    """A KV store on a server. Writes are journaled in the hidden folder and handed over in batches."""
+    # Their clients are imported only where they are configured; who has not got them is told how to.
+    address, prefix = _address(settings), str(settings.options["prefix"])
+    try:
+        if settings.type == "redis":
+            from .kv.redis import RedisKV
+
+            store: KVStore = RedisKV(address, prefix=prefix)
+        else:
+            from .kv.postgresql import PostgreSQLKV
+
+            store = PostgreSQLKV(address, table=prefix)
+    except ModuleNotFoundError as fault:
+        mend = f"a library that it needs is not installed ({fault.name}); pip install 'expops[{settings.type}]'"
+        raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache.backend", mend)]) from fault
+    store, journals = CircuitBreaker(store), os.path.join(folder, "handover")
+    recover(store, journals)
+    return JournaledKV(store, journals)
+
+
+def _of_project(config: Config) -> CacheConfig:
+    """The settings of the cache, with a place of the project's own on a server that several projects share."""
+    kv = config.cache.kv
+    if kv.type in ("sqlite", "memory") or "prefix" in kv.options:
+        return config.cache
+    readable = re.sub(r"[^a-z0-9]+", "_", config.name.lower()).strip("_")[:_READABLE]
+    # A digest only where the name itself is not to be told from the readable one.
+    mark = "" if readable == config.name else "_" + digest_of(config.name)[:8]
+    prefix = f"expops_{readable}{mark}" if config.name else "expops"
+    return config.cache._replace(kv=kv._replace(options={**kv.options, "prefix": prefix}))
+
+
+def _address(settings: StoreConfig) -> str:
+    options = settings.options
+    if "url" in options:
+        return str(options["url"])
+    port = f":{options['port']}" if "port" in options else ""
+    return f"{settings.type}://{options.get('host', '127.0.0.1')}{port}/{options.get('db', '')}"
 
 
 def _place(folder: str, options: dict[str, object], default: str) -> str:

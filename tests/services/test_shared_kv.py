@@ -1,0 +1,133 @@
+"""Two checkouts with one KV store and one folder of blobs: what one computed is a hit for the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers import free_port, postgresql_server, redis_server
+
+import expops
+
+pytestmark = pytest.mark.service
+
+MODEL = """
+import random
+
+from expops import process, step
+
+
+@step
+def draw(count):
+    return [random.random() for _ in range(count)]
+
+
+@process()
+def load():
+    return {"items": draw(5000), "name": "x"}
+
+
+@process()
+def total(items):
+    return {"total": sum(items) + draw(1)[0]}
+"""
+CONFIG = """
+metadata: {{name: shared}}
+scripts: {{main: src/model.py}}
+experiment:
+  cache:
+    backend: {backend}
+    object_store: {{type: folder, path: "{blobs}"}}
+  pipeline:
+    process_adjlist: load total
+    processes: [{{name: load}}, {{name: total}}]
+"""
+
+
+def project(root: Path, backend: str, blobs: Path) -> Path:
+    for name, text in (
+        ("configs/project_config.yaml", CONFIG.format(backend=json.dumps(backend), blobs=blobs)),
+        ("src/model.py", MODEL),
+    ):
+        path = root / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    return root
+
+
+def run(root: Path) -> tuple[dict[str, Any], str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(expops.__file__).parents[1])}
+    command = [sys.executable, "-m", "expops", "run", str(root), "--json", "--jobs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document, done.stderr
+
+
+def outcomes(document: dict[str, Any]) -> dict[str, str]:
+    return {action["path"]: action["outcome"] for action in document["actions"]}
+
+
+def outputs(document: dict[str, Any]) -> dict[str, Any]:
+    return {action["path"]: action["outputs"] for action in document["actions"] if action["kind"] == "process"}
+
+
+@pytest.fixture(params=[redis_server, postgresql_server])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with request.param() as url:
+        yield url
+
+
+def test_the_second_checkout_executes_nothing(url: str, tmp_path: Path) -> None:
+    one, other = (project(tmp_path / name, url, tmp_path / "blobs") for name in ("one", "other"))
+    first, _ = run(one)
+    assert set(outcomes(first).values()) == {"executed"}
+    second, told = run(other)
+    assert outcomes(second) == {"load": "hit", "total": "hit"}
+    assert outputs(second) == outputs(first)
+    assert "warning" not in told
+    (other / "src" / "model.py").write_text(MODEL.replace("sum(items) +", "2 * sum(items) +"))
+    third, _ = run(other)
+    assert outcomes(third) == {"load": "hit", "total": "executed", "total/draw": "hit"}
+
+
+def test_without_the_server_a_run_goes_on_and_the_next_one_hands_over(tmp_path: Path) -> None:
+    address = f"redis://127.0.0.1:{free_port()}/0"
+    root = project(tmp_path / "one", address, tmp_path / "blobs")
+    alone, told = run(root)
+    assert set(outcomes(alone).values()) == {"executed"}
+    assert told.count("can't be read") == 1
+    assert told.count("results are not") <= 1
+    with redis_server() as url:
+        path = root / "configs/project_config.yaml"
+        path.write_text(path.read_text().replace(address, url))
+        again, _ = run(root)
+        assert outcomes(again) == {"load": "hit", "total": "hit"}
+        assert outputs(again) == outputs(alone)
+
+
+def test_projects_of_other_names_share_a_server_and_nothing_else(url: str, tmp_path: Path) -> None:
+    one, other = (project(tmp_path / name, url, tmp_path / "blobs") for name in ("one", "other"))
+    path = other / "configs/project_config.yaml"
+    path.write_text(path.read_text().replace("name: shared", "name: Shared"))
+    run(one)
+    document, _ = run(other)
+    assert set(outcomes(document).values()) == {"executed"}
+
+
+@pytest.mark.parametrize("kind", ["redis", "postgresql"])
+def test_without_the_client_library_the_mend_is_told(kind: str, tmp_path: Path) -> None:
+    root = project(tmp_path / "one", f"{kind}://127.0.0.1/0", tmp_path / "blobs")
+    without = "import sys; sys.modules['redis'] = sys.modules['psycopg'] = None"
+    code = f"{without}\nfrom expops.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "status", str(root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"pip install 'expops[{kind}]'" in done.stderr
+    assert "Traceback" not in done.stderr
