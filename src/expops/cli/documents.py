@@ -54,6 +54,7 @@ def run_facts(run: RunRecord, status: str) -> dict[str, Any]:
         "run_id": run.run_id,
         "status": status,
         "seed": _number(run.seed),
+        **({"sweep": run.sweep} if run.sweep else {}),
         "started": moment(run.started),
         "finished": moment(run.finished) if run.finished else None,
         "seconds": round(run.seconds, 6),

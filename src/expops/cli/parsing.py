@@ -117,6 +117,19 @@ def seed(text: str) -> int:
     return value
 
 
+def seeds(text: str) -> list[int] | int:
+    """Seeds with commas between them, or how many to take."""
+    if "," not in text:
+        value = _whole(text)
+        if value is None or value < 1:
+            raise argparse.ArgumentTypeError(f"'{text}' is neither a number of seeds nor seeds such as 1,2,3")
+        return value
+    found = [seed(part.strip()) for part in text.split(",") if part.strip()]
+    if not found or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"'{text}' names no seed, or one twice; write seeds such as 1,2,3")
+    return found
+
+
 def count(text: str) -> int:
     """A number of things, 0 or more."""
     value = _whole(text)

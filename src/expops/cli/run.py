@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from .. import wiring
 from ..engine.run import Runner, RunResult
+from ..errors import UsageError
 from . import opening
-from .parsing import Parser, add_json, add_only, add_project, add_variation, count, one_of
+from .parsing import Parser, add_json, add_only, add_project, add_variation, count, one_of, seeds
 from .watchers import PlainWatcher
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _EXAMPLES = """\
   expops run                                # the project around the current folder
   expops run my-project --jobs 4            # another folder, four worker processes
   expops run --set train.lr=0.2 --seed 7    # vary a parameter and the seed
+  expops run --seeds 5                      # five seeds, and each metric's mean and interval across them
   expops run --only evaluate --force train  # train anew, and stop at evaluate
   expops run --jobs 0                       # in this very process, where breakpoint() works
   expops run --json > run.json              # results for a program
@@ -43,6 +45,13 @@ def parser() -> Parser:
         "-j", "--jobs", metavar="N", type=count, help="worker processes (default: one a core); 0: none, for debuggers"
     )
     add_variation(made)
+    made.add_argument(
+        "--seeds",
+        metavar="N|S1,S2,...",
+        type=seeds,
+        help="run once for each of these seeds, or for N seeds from the configured one on; what draws no random "
+        "numbers executes once",
+    )
     add_only(made)
     made.add_argument(
         "--cache",
@@ -69,6 +78,8 @@ def execute(args: argparse.Namespace) -> int:
             settings=args.settings,
             command=["expops", *args.argv],
         )
+        if args.seeds is not None:
+            return _sweep(args, loaded, options)
         watcher = _watcher(args, loaded, options)
         if args.json:
             result = _run_for_program(loaded, options, watcher)
@@ -76,6 +87,34 @@ def execute(args: argparse.Namespace) -> int:
             result = _run(loaded, options, watcher)
             _summarise(args, result, watcher)
     return _EXIT.get(result.run.status, 1)
+
+
+def _sweep(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) -> int:
+    from . import sweep  # not needed by a run with one seed
+    from .documents import stdout_on_stderr
+    from .report import print_failures
+    from .text import Printer
+
+    if isinstance(args.seeds, list) and args.seed is not None:
+        raise UsageError("--seed and --seeds both name seeds; give one of them, or --seeds a number")
+    wanted = args.seeds if isinstance(args.seeds, list) else range(loaded.seed, loaded.seed + args.seeds)
+
+    def run(one: Options) -> RunResult:
+        watcher = _watcher(args, loaded, one)
+        watcher.note(f"seed {one.seed}:")
+        result = _run(loaded, one, watcher)
+        print_failures(result.actions, Printer(sys.stderr))
+        return result
+
+    if args.json:
+        with stdout_on_stderr():
+            results = sweep.run_each(options, wanted, run)
+        sweep.write_results(results)
+    else:
+        results = sweep.run_each(options, wanted, run)
+        if not args.quiet:
+            sweep.print_results(results, Printer(sys.stdout))
+    return _EXIT.get(sweep.worst(results), 1)
 
 
 def _run(loaded: wiring.Loaded, options: Options, watcher: PlainWatcher) -> RunResult:

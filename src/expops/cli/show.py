@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from ..engine.names import folder_name
 from ..runs.ledger import Ledger
 from ..runs.model import ActionRecord, Metrics, RunRecord
+from ..runs.statistics import across
 from . import opening
 from .parsing import Parser, add_json, add_project
 from .records import find_run, remembered, status_of
 from .report import print_failures
-from .text import Printer, duration, local_time, number, size, stdout
+from .sweep import of_sweep, print_summaries, summaries_document
+from .text import Printer, duration, local_time, number, plural, size, stdout
 
 _EXAMPLES = """\
   expops show                          # the last run
@@ -71,6 +73,9 @@ def _print_json(
     for process, path, place in _artifacts(stores, run, actions):
         files.setdefault(process, {})[path] = place
     document["artifacts"] = files
+    together = of_sweep(stores.ledger, run)
+    if together:
+        document["across_seeds"] = summaries_document([stores.ledger.metrics(other.run_id) for other in together])
     if log:
         document["log"] = dict(logs(stores, actions))
     write_json(document, sys.stdout)
@@ -102,6 +107,13 @@ def _print(stores: opening.Stores, run: RunRecord, actions: list[ActionRecord], 
     if metrics:
         out.line()
         out.table(_metric_rows(metrics), head=("process", "metric", "value", "at step"), right=(2,))
+    together = of_sweep(stores.ledger, run)
+    if together:
+        out.line()
+        out.line(
+            f"{run.sweep}: {plural(len(together), 'seed')} ({', '.join(other.seed for other in together)})", "bold"
+        )
+        print_summaries(across([stores.ledger.metrics(other.run_id) for other in together]), out)
     artifacts = _artifacts(stores, run, actions)
     if artifacts:
         out.line()

@@ -33,6 +33,10 @@ class PlainWatcher:
         """How many different warnings there were."""
         return len(self._warned)
 
+    def note(self, text: str) -> None:
+        """Tell something about the progress as a whole."""
+        self._tell(text)
+
     def planned(self, run: RunRecord, plan: Sequence[Planned]) -> None:
         """Say how much there is to do."""
         hits = sum(planned.verdict == "hit" for planned in plan)

@@ -12,6 +12,7 @@ from ..executors.base import Executor, Message
 class Options(NamedTuple):
     """What a run is asked to do. ``targets`` are the processes to run, with what they need; empty for all.
 
+    ``sweep`` names the sweep over seeds that the run is part of, if any.
     ``open_cache`` must pickle; workers open the cache with it. ``hidden`` is the project's ``.expops`` folder.
     """
 
@@ -24,3 +25,4 @@ class Options(NamedTuple):
     hidden: str
     open_cache: Callable[[], ResultCache]
     make_executor: Callable[[int, Callable[[Message], None]], Executor]
+    sweep: str = ""

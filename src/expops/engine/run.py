@@ -109,6 +109,7 @@ class Runner:
             overrides=list(self._options.overrides),
             counts={},
             saved=0.0,
+            sweep=self._options.sweep,
         )
 
     def _settle(self, plan: Mapping[str, Planned]) -> None:

@@ -54,7 +54,8 @@ class ActionRecord(NamedTuple):
 
 
 class RunRecord(NamedTuple):
-    """A run as a whole. Times are seconds since the epoch; ``finished`` is 0 while it is under way."""
+    """A run as a whole. Times are seconds since the epoch; ``finished`` is 0 while it is under way; runs of one sweep
+    over seeds have its name as their ``sweep``."""
 
     run_id: str
     status: str
@@ -72,6 +73,7 @@ class RunRecord(NamedTuple):
     overrides: list[str]
     counts: dict[str, int]
     saved: float
+    sweep: str = ""
 
     @property
     def seconds(self) -> float:
