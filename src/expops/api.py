@@ -7,9 +7,10 @@ import os
 import sys
 import warnings
 from _thread import get_ident
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from .cache.discovery import Observed, Places
 from .cache.files import FileDigests
@@ -22,7 +23,7 @@ from .engine.frames import Frame, SeedPath
 from .engine.streams import Capture
 from .hashing.code import ProjectCode
 from .pipeline import context
-from .pipeline.decorators import Step
+from .pipeline.decorators import Names, Step
 from .runs.ledger import new_run_id
 from .runs.model import ActionRecord
 from .wiring import open_folder
@@ -85,9 +86,22 @@ class Cache:
         # What is pending at exit is journaled, so this is tidiness and not durability.
         atexit.register(self.flush)
 
-    def step(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function so that its calls are served from this cache."""
-        return _CachedStep(function, self)
+    @overload
+    def step(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def step(
+        self,
+        /,
+        *,
+        cache: bool = True,
+        version: str | int | None = None,
+        ignore: Names = (),
+        seed_by: str | None = None,
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+    def step(self, function: Callable[P, R] | None = None, /, **options: object) -> Any:
+        """Decorate a function so that its calls are served from this cache; the options are :func:`expops.step`'s."""
+        made = partial(_CachedStep, cache=self, options=options)
+        return made if function is None else made(function)
 
     def __enter__(self) -> Cache:
         """Serve the calls of functions decorated with ``@expops.step`` in this thread."""
@@ -135,8 +149,8 @@ class Cache:
 class _CachedStep(Step[P, R]):
     """A step bound to one cache."""
 
-    def __init__(self, function: Callable[P, R], cache: Cache) -> None:
-        super().__init__(function)
+    def __init__(self, function: Callable[P, R], cache: Cache, options: Mapping[str, object] | None = None) -> None:
+        super().__init__(function, options)
         self._cache = cache
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -21,19 +21,19 @@ def facts(*parameters: Parameter) -> FunctionFacts:
     return FunctionFacts("fit", 1, parameters, ("expops.process",), None, None)
 
 
-def named(*required: str, optional: tuple[str, ...] = (), everything: bool = False) -> Takes:
+def named(*required: str, optional: tuple[str, ...] = (), everything: str = "") -> Takes:
     return Takes("named", required, optional, everything)
 
 
-DICTS = Takes("data_hyperparameters", ("data", "hyperparameters"), (), False)
+DICTS = Takes("data_hyperparameters", ("data", "hyperparameters"), (), "")
 
 
 def test_takes() -> None:
     x, y = Parameter("x", "positional", False), Parameter("y", "positional", True)
     z, rest, more = Parameter("z", "keyword", False), Parameter("r", "varkw", False), Parameter("a", "varargs", False)
     data, hyper = Parameter("data", "positional", False), Parameter("hyperparameters", "positional", False)
-    assert takes(facts(x, y, more, z, rest)) == Takes("named", ("x", "z"), ("y",), True)
-    assert takes(facts()) == Takes("named", (), (), False)
+    assert takes(facts(x, y, more, z, rest)) == Takes("named", ("x", "z"), ("y",), "r")
+    assert takes(facts()) == Takes("named", (), (), "")
     assert takes(facts(data, hyper)).style == "data_hyperparameters"
     assert takes(facts(data)).style == "named"
     assert takes(facts(data, hyper, x)).style == "named"
@@ -59,7 +59,7 @@ UPSTREAM = {"load": ("X", "y"), "split": ("X_test",)}
         # **kwargs: all outputs and own parameters, no global ones unless named
         (
             {"lr": 1},
-            named("X", "g", everything=True),
+            named("X", "g", everything="r"),
             {"g": 2, "h": 3},
             {"X": ("load", "X"), "y": ("load", "y"), "X_test": ("split", "X_test")},
             {"lr": 1, "g": 2},
@@ -112,7 +112,7 @@ CLASH = {"a": ("x", "y"), "b": ("x",)}
         ({"lr": 1}, named(), {}, {}, "function 'fit' takes no parameter 'lr'; it takes: none"),
         ({}, named("x"), CLASH, {}, "'x' is an output of 'a' and 'b'; rename it in one of them"),
         ({}, named(optional=("x",)), CLASH, {}, "'x' is an output of 'a' and 'b'; rename it in one of them"),
-        ({}, named(everything=True), CLASH, {}, "'x' is an output of 'a' and 'b'; rename it in one of them"),
+        ({}, named(everything="r"), CLASH, {}, "'x' is an output of 'a' and 'b'; rename it in one of them"),
         (
             {"y": 1},
             named("y"),
@@ -122,7 +122,7 @@ CLASH = {"a": ("x", "y"), "b": ("x",)}
         ),
         (
             {"y": 1},
-            named(everything=True),
+            named(everything="r"),
             {"a": ("y",)},
             {},
             "'y' is an output of 'a' and a parameter of the process; rename one of the two",
@@ -145,7 +145,7 @@ def test_what_can_not_be_bound(
 def test_a_clash_of_what_is_not_taken_is_none() -> None:
     binding = bind(process(), named("y"), CLASH, {"x": 1})
     assert binding.outputs == {"y": ("a", "y")}
-    assert bind(process(), named(everything=True), {"a": ("y",)}, {"y": 1}).outputs == {"y": ("a", "y")}
+    assert bind(process(), named(everything="r"), {"a": ("y",)}, {"y": 1}).outputs == {"y": ("a", "y")}
 
 
 def test_all_faults_at_once() -> None:

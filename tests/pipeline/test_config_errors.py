@@ -141,8 +141,8 @@ experiment:
         "number 3",
         f"7: {at}.load.cache: expected true or false, found the text 'sometimes'",
         f"8: {at}.load.description: expected text, found the number 3; quote it: '3'",
-        f"9: {at}.1: expected a mapping of name, description, code, parameters, environment, cache, found the text "
-        "'train'",
+        f"9: {at}.1: expected a mapping of name, description, code, parameters, environment, cache, version, "
+        "ignore, found the text 'train'",
         f"10: {at}.2.name: expected a name, found false; quote it: 'no'",
         f"12: {at}.test.parameters: expected a mapping, found a list",
         f"13: {at}.test.code: expected a name, found the number 7; quote it: '7'",

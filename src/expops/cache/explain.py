@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from ..hashing.code import CodeFingerprint, changes
+from ..hashing.code import CodeFingerprint, changes, option_change
 from .discovery import Values, readable
 from .keys import ActionKey
 
@@ -26,11 +26,18 @@ class Described(NamedTuple):
 
     def key_record(self) -> bytes:
         """The parts of the key, to be remembered for the explanation of the next miss."""
-        return _dumps([*self.key, self.labels, self.values]).encode()
+        *parts, version = self.key
+        return _dumps([*parts, self.labels, self.values, version]).encode()
 
     def code_record(self) -> bytes:
         """The parts of the code fingerprint, for the same end."""
         return _dumps([self.code.symbols, self.code.libraries, self.code.widened]).encode()
+
+
+def key_of(parts: list[Any]) -> tuple[ActionKey, dict[str, str], dict[str, str]]:
+    """The key, labels and values in a record that :meth:`Described.key_record` made."""
+    kind, name, code, inputs, parameters, closure, labels, values, *version = parts
+    return ActionKey(kind, name, code, inputs, parameters, closure, *version), labels, values
 
 
 def why(now: Described, before: str | None, load: Callable[[str], bytes | None]) -> list[str]:
@@ -41,13 +48,17 @@ def why(now: Described, before: str | None, load: Callable[[str], bytes | None])
     raw = load("key/" + before) if before else None
     if raw is None:
         return [NEVER_RAN]
-    kind, name, code, inputs, parameters, closure, labels, values = json.loads(raw)
-    old = ActionKey(kind, name, code, inputs, parameters, closure)
-    reasons = _code_reasons(now, old, load)
-    reasons += _changed("parameter", now.key.parameters, parameters, now.values, values)
-    reasons += _input_reasons(now, old, labels, values)
-    reasons += _changed("enclosed variable", now.key.closure, closure, now.values, values)
+    old, labels, values = key_of(json.loads(raw))
+    reasons = code_reasons(now, old, load) + other_reasons(now, old, labels, values)
     return reasons or ["its key changed"]
+
+
+def other_reasons(now: Described, old: ActionKey, labels: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
+    """How two keys differ besides their code; ``labels`` and ``values`` are those of ``old``."""
+    reasons = [option_change("version", old.version, now.key.version)] if now.key.version != old.version else []
+    reasons += _changed("parameter", now.key.parameters, old.parameters, now.values, values)
+    reasons += _input_reasons(now, old, labels, values)
+    return reasons + _changed("enclosed variable", now.key.closure, old.closure, now.values, values)
 
 
 def why_discovered(before: Values, now: Values) -> list[str]:
@@ -68,7 +79,8 @@ _DISCOVERED = {
 }
 
 
-def _code_reasons(now: Described, old: ActionKey, load: Callable[[str], bytes | None]) -> list[str]:
+def code_reasons(now: Described, old: ActionKey, load: Callable[[str], bytes | None]) -> list[str]:
+    """How the code of two actions differs."""
     if now.key.code == old.code:
         return []
     raw = load("code/" + old.code)

@@ -18,7 +18,8 @@ class ActionKey(NamedTuple):
 
     ``kind`` is "process" or "step"; ``name`` is the process's name or the step's qualified name; ``code`` is the
     digest of its code fingerprint, library versions included; ``inputs`` and ``parameters`` map argument names to
-    value fingerprints; ``closure`` maps the variables that a step closes over to theirs.
+    value fingerprints; ``closure`` maps the variables that a step closes over to theirs. ``version`` is the author's,
+    as far as ``code`` does not hold it already.
     """
 
     kind: str
@@ -27,11 +28,13 @@ class ActionKey(NamedTuple):
     inputs: Mapping[str, str]
     parameters: Mapping[str, str]
     closure: Mapping[str, str]
+    version: str = ""
 
     def digest(self) -> str:
         """The address of this action."""
         identity = _identity(self.kind, self.name, self.code)
-        return digest_of([identity, self.inputs, self.parameters, self.closure])
+        version = [self.version] if self.version else []
+        return digest_of([identity, self.inputs, self.parameters, self.closure, *version])
 
 
 @lru_cache(maxsize=4096)

@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ..cache.explain import Described, why, why_discovered
-from ..cache.keys import ActionKey
+from ..cache.explain import Described, key_of, why, why_discovered
 from ..cache.manifest import Manifest, unpack
 from ..errors import CorruptData, UnknownName
 from ..hashing.code import CodeFingerprint
@@ -79,11 +78,11 @@ def remembered(kv: KVStore, actions: Iterable[ActionRecord]) -> dict[str, Rememb
 def _described(parts: list[Any] | None, codes: dict[str, bytes]) -> Described | None:
     if parts is None:
         return None
-    kind, name, code, inputs, parameters, closure, labels, values = parts
-    raw = codes.get("code/" + code)
+    key, labels, values = key_of(parts)
+    raw = codes.get("code/" + key.code)
     symbols, libraries, widened = json_list(raw) if raw is not None else ({}, {}, {})
-    fingerprint = CodeFingerprint(code, symbols, libraries, widened, ())
-    return Described(ActionKey(kind, name, code, inputs, parameters, closure), fingerprint, labels, values)
+    fingerprint = CodeFingerprint(key.code, symbols, libraries, widened, (), {})
+    return Described(key, fingerprint, labels, values)
 
 
 def manifest_in(raw: bytes | None, action: str) -> Manifest | None:

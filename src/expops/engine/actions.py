@@ -95,14 +95,15 @@ class StepCalls:
 
     def _call(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         started = time.time()
-        name = step.__name__
-        parent = self.stack[-1]
-        path, seeds = parent.nested(name, parent.next_call(name))
+        path, seeds = self._place(step, args, kwargs)
+        if not step.caching.cache:
+            return self._execute_unkeyed(step, path, seeds, args, kwargs, "caching is off for it")
         try:
-            known = self.session.describer.step(step.__wrapped__, args, kwargs)
+            known = self.session.describer.step(step.__wrapped__, args, kwargs, step.caching)
         except CannotFingerprint as fault:
             self.session.warn(f"step '{path}' runs each time: {fault}")
             return self._execute_unkeyed(step, path, seeds, args, kwargs, str(fault))
+        seeds.streams = known.described.code.streams
         around = Surroundings(self.session.observer.places, self.session.observer.files, seeds.identity)
         look_up = self.session.cache.look_up(path, known.described.key.digest(), around)
         call = _Call(step, path, seeds, known.described, known, around, look_up)
@@ -119,6 +120,15 @@ class StepCalls:
         self.session.cache.seen(path, look_up)
         self.session.record(hit_record(path, look_up, time.time() - started, started))
         return value
+
+    def _place(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[str, SeedPath]:
+        """Path and seeds of a call."""
+        parent, describer = self.stack[-1], self.session.describer
+        call: int | str
+        number = call = parent.next_call(step.__name__)
+        if step.caching.seed_by:
+            call = describer.seed_key(step.__wrapped__, args, kwargs, step.caching.seed_by)
+        return parent.path_of(step.__name__, number), parent.seeds_of(step.__name__, call)
 
     def _forced(self, path: str) -> bool:
         """Whether the path, an enclosing action, or all calls of this step are forced."""

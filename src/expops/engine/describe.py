@@ -13,6 +13,7 @@ from ..errors import CannotFingerprint
 from ..hashing.canonical import digest_of
 from ..hashing.code import CodeFingerprint, ProjectCode
 from ..hashing.values import fingerprint
+from ..pipeline.caching import DEFAULT, Caching
 from .signatures import Binder
 from .state import ModuleState, Variable
 
@@ -81,25 +82,48 @@ class Describer:
         """Work out anew what functions reach: another module was loaded."""
         self._known.clear()
 
-    def step(self, function: Callable[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> DescribedCall:
-        """The key of a call.
+    def step(
+        self,
+        function: Callable[..., Any],
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        caching: Caching = DEFAULT,
+    ) -> DescribedCall:
+        """The key of a call; arguments that are ignored are no part of it.
 
         Raises ``TypeError`` for arguments that don't fit the function and
         :class:`~expops.errors.CannotFingerprint` for one without an identity.
         """
-        known = self._known.get(id(getattr(function, "__code__", function))) or self._learn(function)
-        if not known.binder.fits(function):
-            # The same code with other defaults, as a definition within a loop makes it.
-            known = known._replace(binder=Binder(function))
+        known = self._of(function)
         arguments = known.binder.bind(args, kwargs)
+        if caching.ignore:
+            arguments = {name: value for name, value in arguments.items() if name not in caching.ignore}
         enclosed: dict[str, object] = self._code.closure(function) if _may_enclose(function) else {}
         variables = {variable: variable.mark() for variable in known.variables}
         closure = self.fingerprints(enclosed, "enclosed variable") if enclosed else _NONE
         if variables and (changed := self.state.inputs(variables)):
             closure = {**closure, **changed}
         inputs = self.fingerprints(arguments, "argument")
-        key = ActionKey("step", function.__qualname__, known.code.digest, inputs, _NONE, closure)
+        version = caching.version if caching.version and not _says(known.code, caching.version) else ""
+        key = ActionKey("step", function.__qualname__, known.code.digest, inputs, _NONE, closure, version)
         return DescribedCall(Described(key, known.code, _NONE, _NONE), arguments, enclosed, variables)
+
+    def _of(self, function: Callable[..., Any]) -> _Known:
+        known = self._known.get(id(getattr(function, "__code__", function))) or self._learn(function)
+        if not known.binder.fits(function):
+            # The same code with other defaults, as a definition within a loop makes it.
+            known = known._replace(binder=Binder(function))
+        return known
+
+    def seed_key(
+        self, function: Callable[..., Any], args: tuple[object, ...], kwargs: dict[str, object], name: str
+    ) -> str:
+        """The fingerprint of the argument that a call's seed depends on. Raises ``TypeError`` if it has none."""
+        try:
+            return fingerprint(self._of(function).binder.bind(args, kwargs)[name], code_of=self.code_of)
+        except CannotFingerprint as fault:
+            told = f"@step(seed_by='{name}') of '{function.__qualname__}': the seed can't depend on it: {fault}"
+            raise TypeError(told) from fault
 
     def fingerprints(self, values: Mapping[str, object], what: str) -> dict[str, str]:
         """Fingerprints by name. Raises :class:`CannotFingerprint`, naming which one."""
@@ -116,7 +140,7 @@ class Describer:
         if code is None:
             # Not the project's code: a library's function used as a step counts by what it is called and its bytes.
             digest = fingerprint(function)
-            code = CodeFingerprint(digest, {function.__qualname__: digest}, {}, {}, ())
+            code = CodeFingerprint(digest, {function.__qualname__: digest}, {}, {}, (), {})
         namespaces = self._namespaces(code.files)
         if self._always:
             code = self._as_loaded(code, namespaces)
@@ -152,6 +176,12 @@ class Describer:
 
 def _may_enclose(function: Callable[..., Any]) -> bool:
     return getattr(function, "__closure__", None) is not None or not hasattr(function, "__code__")
+
+
+def _says(code: CodeFingerprint, version: str) -> bool:
+    """Whether the code of a step holds its version already, as it does where the source has a literal."""
+    own = next(iter(code.symbols), "").partition("#")[0]
+    return code.symbols.get(f"{own}@version") == version
 
 
 def spelled_out(described: Described, *sources: Mapping[str, object]) -> Described:

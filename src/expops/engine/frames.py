@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from ..cache.discovery import Observed
 from ..cache.manifest import Metric
 from ..hashing.canonical import digest_of
@@ -11,16 +14,26 @@ from ..seeding.derive import derive_seed
 class SeedPath:
     """Where an action stands in the derivation of seeds: the process, the steps on the way, and the call's number.
 
-    Neither code nor arguments nor neighbours are part of it, so that variants are compared on the same numbers.
+    Neither code nor arguments nor neighbours are part of it, so that variants are compared on the same numbers; but the
+    fingerprint of the argument that ``seed_by`` names takes the place of the number. ``streams`` are the options
+    ``seed_by`` of all that the action reaches: they don't touch its own seed, but what is drawn below it.
     """
 
-    __slots__ = ("_seed", "call", "process", "root", "step")
+    __slots__ = ("_seed", "call", "process", "root", "step", "streams")
 
-    def __init__(self, root: int, process: str, step: str = "", call: int = 1) -> None:
+    def __init__(
+        self,
+        root: int,
+        process: str,
+        step: str = "",
+        call: int | str = 1,
+        streams: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.root = root
         self.process = process
         self.step = step
         self.call = call
+        self.streams = streams
         self._seed = ""
 
     def seed_for(self, source: str) -> int:
@@ -37,7 +50,8 @@ class SeedPath:
         """Digest that stands for the seed in result keys; ``import:FILE`` is what importing a script draws with."""
         if label:
             return digest_of(["seed", str(self.root), "", label, 1])
-        return digest_of(["seed", str(self.root), self.process, self.step, self.call])
+        streams = [self.streams] if self.streams else []
+        return digest_of(["seed", str(self.root), self.process, self.step, self.call, *streams])
 
 
 class Frame:
@@ -58,13 +72,16 @@ class Frame:
         number = self._calls[name] = self._calls.get(name, 0) + 1
         return number
 
-    def nested(self, name: str, call: int) -> tuple[str, SeedPath]:
-        """Path and seeds of a step that this action calls."""
-        own = self.seeds
-        here = own.step + (f"#{own.call}" if own.call > 1 else "")
-        step = f"{here}/{name}" if here else name
+    def path_of(self, name: str, call: int) -> str:
+        """Path of a step that this action calls, in the ledger."""
         path = f"{self.path}/{name}" if self.path else name
-        return path + (f"#{call}" if call > 1 else ""), SeedPath(own.root, own.process, step, call)
+        return path + (f"#{call}" if call > 1 else "")
+
+    def seeds_of(self, name: str, call: int | str) -> SeedPath:
+        """Seeds of a step that this action calls."""
+        own = self.seeds
+        here = own.step + (f"#{own.call}" if own.call != 1 else "")
+        return SeedPath(own.root, own.process, f"{here}/{name}" if here else name, call)
 
     def absorb(self, values: dict[str, dict[str, str]], metrics: list[Metric]) -> None:
         """Take over what a nested action read and logged; its own seed becomes this action's."""

@@ -6,7 +6,7 @@ Nothing of the user's is imported and no output is loaded: code comes from sourc
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..cache.discovery import Places, Surroundings
 from ..cache.explain import Described, short
@@ -15,19 +15,23 @@ from ..cache.keys import ActionKey
 from ..cache.manifest import Manifest
 from ..cache.store import LookUp, ResultCache
 from ..errors import ProcessError
-from ..hashing.code import CodeFingerprint, ProjectCode
+from ..hashing.code import CodeFingerprint, FunctionFacts, ProjectCode
 from ..hashing.values import fingerprint
-from ..pipeline.binding import Binding, Takes, bind, takes
+from ..pipeline.binding import Binding, bind, takes, without
+from ..pipeline.caching import DEFAULT, Caching, of_source
 from ..pipeline.config import Config, ProcessConfig
 from ..pipeline.graph import Graph
 from .frames import SeedPath
+
+OFF: Final = "caching is off for it"
 
 
 class Planned(NamedTuple):
     """What is known of a process before it runs.
 
     ``verdict`` is "hit", "miss", "unknown" (an upstream process has to run first) or "failed" (its arguments can't be
-    bound; the reason says why). The other fields are set for hits and misses.
+    bound; the reason says why). The other fields are set for hits and misses; ``caching`` is what the source of its
+    function says.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Planned(NamedTuple):
     described: Described | None = None
     look_up: LookUp | None = None
     binding: Binding | None = None
+    caching: Caching = DEFAULT
 
     @property
     def manifest(self) -> Manifest | None:
@@ -66,7 +71,7 @@ class Planner:
         self._places = Places(project, None)
         self._seed = seed
         self._forced = frozenset(path.split("/")[0] for path in forced)
-        self._functions: dict[tuple[str, str], tuple[CodeFingerprint, Takes]] = {}
+        self._functions: dict[tuple[str, str], tuple[CodeFingerprint, FunctionFacts]] = {}
 
     def plan_all(self, names: Collection[str]) -> dict[str, Planned]:
         """A plan for all of ``names``, in topological order; "unknown" below whatever must run."""
@@ -94,36 +99,41 @@ class Planner:
     def plan(self, name: str, upstream: Mapping[str, Manifest]) -> Planned:
         """The plan of one process whose upstream manifests are all known."""
         process = self._processes[name]
-        code, signature = self._function(process)
+        code, facts = self._function(process)
+        signature = takes(facts)
+        caching, _ = of_source(facts)
         outputs = {source: manifest.outputs for source, manifest in upstream.items()}
         try:
             binding = bind(process, signature, outputs, self._parameters)
         except ProcessError as fault:
             return Planned(name, "failed", str(fault))
+        counted = without(binding, signature, {*process.ignore, *caching.ignore})
         inputs = {
-            argument: outputs[source][output].fingerprint for argument, (source, output) in binding.outputs.items()
+            argument: outputs[source][output].fingerprint for argument, (source, output) in counted.outputs.items()
         }
-        parameters = {argument: fingerprint(value) for argument, value in binding.parameters.items()}
-        key = ActionKey("process", name, code.digest, inputs, parameters, {})
-        labels = {argument: source for argument, (source, _) in binding.outputs.items()}
-        texts = {argument: text for argument, value in binding.parameters.items() if (text := short(value))}
+        parameters = {argument: fingerprint(value) for argument, value in counted.parameters.items()}
+        key = ActionKey("process", name, code.digest, inputs, parameters, {}, process.version)
+        labels = {argument: source for argument, (source, _) in counted.outputs.items()}
+        texts = {argument: text for argument, value in counted.parameters.items() if (text := short(value))}
         described = Described(key, code, labels, texts)
-        around = Surroundings(self._places, self._files, SeedPath(self._seed, name).identity)
+        seeds = SeedPath(self._seed, name, streams=code.streams)
+        around = Surroundings(self._places, self._files, seeds.identity)
         look_up = self._cache.look_up(name, key.digest(), around)
-        if not process.cache:
-            return Planned(name, "miss", "caching is off for it", described, look_up, binding)
-        if name in self._forced:
-            return Planned(name, "miss", "forced", described, look_up, binding)
-        if look_up.manifest is not None:
-            return Planned(name, "hit", "nothing changed", described, look_up, binding)
-        reasons = self._cache.reasons(described, look_up, around)
-        return Planned(name, "miss", "; ".join(reasons), described, look_up, binding)
+        if not (process.cache and caching.cache):
+            verdict, reason = "miss", OFF
+        elif name in self._forced:
+            verdict, reason = "miss", "forced"
+        elif look_up.manifest is not None:
+            verdict, reason = "hit", "nothing changed"
+        else:
+            verdict, reason = "miss", "; ".join(self._cache.reasons(described, look_up, around))
+        return Planned(name, verdict, reason, described, look_up, binding, caching)
 
-    def _function(self, process: ProcessConfig) -> tuple[CodeFingerprint, Takes]:
+    def _function(self, process: ProcessConfig) -> tuple[CodeFingerprint, FunctionFacts]:
         where = (process.script, process.function)
         if where not in self._functions:
             facts = self._code.functions(process.script)[process.function]
-            self._functions[where] = (self._code.fingerprint(*where), takes(facts))
+            self._functions[where] = (self._code.fingerprint(*where), facts)
         return self._functions[where]
 
     def libraries(self) -> dict[str, str]:

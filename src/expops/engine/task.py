@@ -18,6 +18,7 @@ from ..cache.values import load_value, store_value
 from ..errors import CannotStore, ExpopsError, ProcessError, SourceError, StorageError
 from ..executors.base import Emit
 from ..pipeline import context
+from ..pipeline.caching import Caching
 from ..pipeline.decorators import Process
 from ..runs.model import ActionRecord
 from ..seeding.session import SeededAction
@@ -75,7 +76,8 @@ class Outcome(NamedTuple):
 class ProcessTask(NamedTuple):
     """A process that is to execute. Without ``keep`` its result is handed on, but not found again by a later run.
 
-    ``contents`` maps the files of its code to the digests of what they held when it was planned.
+    ``contents`` maps the files of its code to the digests of what they held when it was planned; ``caching`` is what
+    the source of the function said then.
     """
 
     setup: Setup
@@ -89,6 +91,7 @@ class ProcessTask(NamedTuple):
     reason: str
     forced: frozenset[str]
     keep: bool
+    caching: Caching
 
 
 def execute(task: ProcessTask, emit: Emit) -> Outcome:
@@ -106,7 +109,8 @@ class _Execution:
         self.work = os.path.join(shared.setup.work, folder_name(task.name))
         self.started = time.time()
         self.process = os.getpid()
-        self.seeds = SeedPath(shared.setup.seed, task.name)
+        self.caching = task.caching
+        self.seeds = SeedPath(shared.setup.seed, task.name, streams=task.described.code.streams)
 
     def run(self) -> Outcome:
         """Execute, record, and leave nothing behind."""
@@ -222,7 +226,18 @@ class _Execution:
         if not isinstance(function, Process):
             found = "is not a process: decorate it with @process()" if function is not None else "does not exist"
             raise ProcessError(f"function '{task.function}' in {task.script} {found}")
+        if function.caching != task.caching and not self._edited():
+            raise ProcessError(
+                f"the options of @process of '{task.function}' in {task.script} are not what its source says; decorate "
+                "it with expops's own process, once and by that name, or set them in the configuration"
+            )
+        self.caching = function.caching
         return function.__wrapped__
+
+    def _edited(self) -> list[str]:
+        """Files of its code that were edited after it was planned and before they were loaded."""
+        loaded = self.shared.imports.contents
+        return sorted(file for file, content in self.task.contents.items() if loaded.get(file, content) != content)
 
     def _checked(self, result: object) -> Mapping[str, object]:
         where = f"process '{self.task.name}' (function '{self.task.function}' in {self.task.script})"
@@ -280,14 +295,15 @@ class _Execution:
     def _key(self) -> tuple[Described, LookUp] | None:
         """What to record the result under: the planned key, unless the code was edited before it was loaded."""
         described, look_up = self.task.described, self.task.look_up
-        loaded = self.shared.imports.contents
-        edited = sorted(file for file, content in self.task.contents.items() if loaded.get(file, content) != content)
+        edited = self._edited()
         if not edited:
             return described, look_up
         name = self.task.name
         try:
             code = self.shared.code.fingerprint(self.task.script, self.task.function)
-            certain = self.shared.as_loaded(code)
+            # With other options the key has other inputs, or the seeds were derived in another way.
+            known = (self.caching, code.streams) == (self.task.caching, described.code.streams)
+            certain = known and self.shared.as_loaded(code)
         except (SourceError, KeyError):
             certain = False
         if not certain:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import Problem, ProcessError, SourceError
+from .caching import of_source
 from .config import Config, ProcessConfig
 from .graph import Graph
 from .nearest import advice, nearest
@@ -27,13 +28,13 @@ class Takes(NamedTuple):
 
     ``style`` is ``"named"``, or ``"data_hyperparameters"`` for a function of exactly ``(data,
     hyperparameters)``, which gets two dicts. ``required`` and ``optional`` are the named parameters without
-    and with a default; ``everything`` says that ``**kwargs`` takes the rest.
+    and with a default; ``everything`` is the name of the ``**kwargs`` that takes the rest, or ``""``.
     """
 
     style: str
     required: tuple[str, ...]
     optional: tuple[str, ...]
-    everything: bool
+    everything: str
 
 
 class Binding(NamedTuple):
@@ -54,7 +55,7 @@ class Binding(NamedTuple):
 def takes(function: FunctionFacts) -> Takes:
     """What ``function`` takes, from its signature."""
     named = [one for one in function.parameters if one.kind in ("positional", "keyword")]
-    everything = any(one.kind == "varkw" for one in function.parameters)
+    everything = next((one.name for one in function.parameters if one.kind == "varkw"), "")
     names = tuple(one.name for one in function.parameters)
     style = DATA_HYPERPARAMETERS if names == ("data", "hyperparameters") else NAMED
     required = tuple(one.name for one in named if not one.has_default)
@@ -79,6 +80,27 @@ def bind(
     if faults:
         raise ProcessError("\n".join(f"process '{process.name}': {fault}" for fault in faults))
     return match.binding
+
+
+def without(binding: Binding, takes: Takes, ignored: Collection[str]) -> Binding:
+    """The part of ``binding`` that counts where arguments of these names are ignored.
+
+    A name is that of a parameter (``**kwargs``, ``data`` and ``hyperparameters`` stand for all that they take), or that
+    of an output or parameter among those that they take.
+    """
+    if not ignored:
+        return binding
+    named = (*takes.required, *takes.optional)
+
+    def counts(argument: str, name: str, whole: str) -> bool:
+        return name not in ignored and not (whole in ignored and (whole != takes.everything or argument not in named))
+
+    is_dicts = binding.style == DATA_HYPERPARAMETERS
+    outputs, parameters = ("data", "hyperparameters") if is_dicts else (takes.everything, takes.everything)
+    return binding._replace(
+        outputs={item: source for item, source in binding.outputs.items() if counts(item, source[1], outputs)},
+        parameters={item: value for item, value in binding.parameters.items() if counts(item, item, parameters)},
+    )
 
 
 class _Match:
@@ -178,6 +200,7 @@ def check_code(config: Config, graph: Graph, code: ProjectCode) -> list[Problem]
         if process.script in scripts:
             problems.extend(_check_function(config, process, scripts[process.script], facts))
     problems.extend(_check_inputs(config, graph, facts))
+    problems.extend(_check_ignored(config, graph, facts))
     return list(dict.fromkeys(problems))
 
 
@@ -200,6 +223,9 @@ def _check_function(
     if _is_no_process(function):
         message = "a function that is not a process; write @process() above it (from expops.core import process)"
         return [Problem(process.script, function.line, function.name, message)]
+    _, faults = of_source(function)
+    if faults:
+        return [Problem(process.script, line, function.name, message) for line, message in faults]
     if function.returns_dict is False:
         message = "a process that returns no dict; return its outputs by name: return {'model': model}"
         return [Problem(process.script, function.line, function.name, message)]
@@ -232,6 +258,31 @@ def _check_inputs(config: Config, graph: Graph, facts: Mapping[str, FunctionFact
         if len(known) == len(near):
             faults += [match.missing_message(name, _maker(name, process, makers)) for name in match.missing]
         problems.extend(_at(config, process, fault) for fault in faults)
+    return problems
+
+
+def _check_ignored(config: Config, graph: Graph, facts: Mapping[str, FunctionFacts]) -> list[Problem]:
+    """Names that are ignored and that the function does not take."""
+    problems = []
+    for process in config.processes:
+        function = facts.get(process.name)
+        if function is None:
+            continue
+        known = [one.name for one in function.parameters]
+        taken = takes(function)
+        if taken.everything or taken.style == DATA_HYPERPARAMETERS:
+            near = [facts[name].returns if name in facts else None for name in graph.upstream(process.name)]
+            if None in near:
+                continue  # it may take anything
+            known += [*process.parameters, *config.parameters, *(name for names in near for name in names or ())]
+        in_code = of_source(function)[0].ignore
+        for name in dict.fromkeys((*process.ignore, *in_code)):
+            if name not in known:
+                told = advice(name, known, "it takes")
+                message = f"function '{process.function}' takes no '{name}' that could be ignored; {told}"
+                in_config = _at(config, process, message)
+                here = Problem(process.script, function.line, function.name, message)
+                problems.append(in_config if name in process.ignore else here)
     return problems
 
 

@@ -17,7 +17,7 @@ class ProcessConfig(NamedTuple):
 
     ``line`` is where it begins in the configuration; ``script`` is the project-relative path of the file that
     holds ``function``; ``environment`` is the name of one of the environments, or ``""`` where there are
-    none.
+    none. ``cache``, ``version`` and ``ignore`` mean what they do for ``@process``, and add to what that says.
     """
 
     name: str
@@ -28,6 +28,8 @@ class ProcessConfig(NamedTuple):
     description: str
     environment: str
     cache: bool
+    version: str = ""
+    ignore: tuple[str, ...] = ()
 
 
 class StoreConfig(NamedTuple):

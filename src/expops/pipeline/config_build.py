@@ -31,6 +31,8 @@ class ProcessDraft(TypedDict):
     description: str
     environment: str
     cache: bool
+    version: str
+    ignore: list[str]
 
 
 class Draft(TypedDict):
@@ -207,6 +209,8 @@ class _Builder:
             description=str(entries["description"].value) if "description" in entries else "",
             environment=str(used.value) if used is not None else next(iter(environment), ""),
             cache=bool(entries["cache"].value) if "cache" in entries else True,
+            version=entries["version"].raw if "version" in entries else "",
+            ignore=_names(entries.get("ignore")),
         )
 
     def _code(self, code: Node | None, name: str, scripts: dict[str, tuple[str, int, str]]) -> tuple[str, str]:
@@ -241,3 +245,8 @@ class _Builder:
             mend = "remove one of its edges" if len(cycle) > 2 else "a process can't be upstream of itself"
             self._report.line(line, key, f"cycle: {' -> '.join(cycle)}; {mend}")
         return list(lines)
+
+
+def _names(node: Node | None) -> list[str]:
+    listed = node.plain() if node is not None else None
+    return sorted({str(name) for name in listed}) if isinstance(listed, list) else []

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from . import context
+from .caching import Caching, live
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Names: TypeAlias = list[str] | tuple[str, ...] | set[str] | frozenset[str]
 
 # What ExpOps calls the dictionaries that steps and processes exchange.
 SerializableData: TypeAlias = dict[str, Any]
 
 
 class _Decorated(Generic[P, R]):
-    """A function with a role; it looks like the function to introspection."""
+    """A function with a role; it looks like the function to introspection.
+
+    ``caching`` is what its decorator said. Raises ``TypeError`` for options that can't be.
+    """
 
     __wrapped__: Callable[P, R]
     __name__: str
     __qualname__: str
+    role: ClassVar[str]
+    caching: Caching
 
-    def __init__(self, function: Callable[P, R]) -> None:
+    def __init__(self, function: Callable[P, R], options: Mapping[str, object] | None = None) -> None:
         if isinstance(function, staticmethod):
             function = function.__func__
-        role = type(self).__name__.lower().lstrip("_")
+        role = self.role
         if not callable(function):
             raise TypeError(
                 f"@{role} decorates a function, not {type(function).__name__} {function!r}; "
@@ -37,6 +45,7 @@ class _Decorated(Generic[P, R]):
                 "call it from a def, and decorate that"
             )
         functools.update_wrapper(cast(Callable[..., R], self), function)
+        self.caching = live(role, function, options or {})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__.lower()} {self.__qualname__}>"
@@ -49,6 +58,8 @@ class _Decorated(Generic[P, R]):
 class Process(_Decorated[P, R]):
     """A node of the pipeline. Calling it runs the function plainly, as a test of it would want."""
 
+    role = "process"
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function."""
         return self.__wrapped__(*args, **kwargs)
@@ -56,6 +67,8 @@ class Process(_Decorated[P, R]):
 
 class Step(_Decorated[P, R]):
     """A cached function. Outside any process or cache it simply runs."""
+
+    role = "step"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Take the result from the cache of the action under way, or run the function."""
@@ -72,27 +85,55 @@ class Step(_Decorated[P, R]):
 @overload
 def process(function: Callable[P, R], /) -> Process[P, R]: ...
 @overload
-def process() -> Callable[[Callable[P, R]], Process[P, R]]: ...
-def process(function: Callable[P, R] | None = None, /) -> Any:
-    """Mark a function as a process: ``@process`` or ``@process()``.
+def process(
+    *, cache: bool = True, version: str | int | None = None, ignore: Names = ()
+) -> Callable[[Callable[P, R]], Process[P, R]]: ...
+def process(function: Callable[P, R] | None = None, /, **options: object) -> Any:
+    """Mark a function as a process: ``@process``, ``@process()`` or ``@process(cache=False)``.
 
     Its parameters are taken by name from the outputs of upstream processes, from its parameters in the
     configuration, and from the global ones. It returns a dict; each key is an output of its own.
+
+    The options are read from source, so they must be literals; the configuration has them as well, and adds to them.
+
+    Parameters
+    ----------
+    cache: ``False`` executes it in every run
+    version: of something that expops can't see; another one executes it again
+    ignore: parameters that don't change the result; they are no part of its key
+
+    Raises ``TypeError`` for other options or values.
     """
-    return Process if function is None else Process(function)
+    return functools.partial(Process, options=options) if function is None else Process(function, options)
 
 
 @overload
 def step(function: Callable[P, R], /) -> Step[P, R]: ...
 @overload
-def step() -> Callable[[Callable[P, R]], Step[P, R]]: ...
-def step(function: Callable[P, R] | None = None, /) -> Any:
-    """Mark a function as a step: ``@step`` or ``@step()``.
+def step(
+    *,
+    cache: bool = True,
+    version: str | int | None = None,
+    ignore: Names = (),
+    seed_by: str | None = None,
+) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def step(function: Callable[P, R] | None = None, /, **options: object) -> Any:
+    """Mark a function as a step: ``@step``, ``@step()`` or ``@step(ignore=["verbose"])``.
 
     Called inside a process (or a :class:`expops.Cache`), it is looked up by its code, its arguments and the
     variables it closes over, and executes only if no result is known for them.
+
+    Parameters
+    ----------
+    cache: ``False`` executes each call; what encloses it, a process or another step, is cached all the same
+    version: of something that expops can't see; another one executes it, and all that reaches it, again
+    ignore: parameters that don't change the result, such as a logger; they are no part of its key and need no identity
+    seed_by: a parameter. The seed of a call then depends on that argument instead of the call's number, so that calls
+        can be reordered or left out; two calls with equal arguments (of one type) draw the same numbers
+
+    Raises ``TypeError`` for other options or values.
     """
-    return Step if function is None else Step(function)
+    return functools.partial(Step, options=options) if function is None else Step(function, options)
 
 
 def log_metric(name: str, value: float, step: int | None = None) -> None:

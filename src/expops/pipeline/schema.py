@@ -36,6 +36,8 @@ PROCESS: Final = Section(
         "parameters": Anything(mapping=True),
         "environment": NAME,
         "cache": BOOLEAN,
+        "version": VERSION,
+        "ignore": Items(NAME),
     },
     unsupported={
         "data_parallelism": _FAN_OUT,

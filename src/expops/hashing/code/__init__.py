@@ -5,7 +5,7 @@ A file is read once into facts (:mod:`.reader`, the only part that parses), fact
 the whole file counts. Live functions are checked against their file (:mod:`.live`).
 """
 
-from .model import CodeFingerprint, FunctionFacts, Memo, Parameter, changes
+from .model import CodeFingerprint, FunctionFacts, Memo, Option, Parameter, changes, option_change
 from .project import ProjectCode
 
-__all__ = ["CodeFingerprint", "FunctionFacts", "Memo", "Parameter", "ProjectCode", "changes"]
+__all__ = ["CodeFingerprint", "FunctionFacts", "Memo", "Option", "Parameter", "ProjectCode", "changes", "option_change"]

@@ -10,6 +10,7 @@ from .graph import Graph, Node
 
 _VARIANTS: Final = {"docs": 1, "annotations": 2}
 _HINTS: Final = 2
+_STREAM: Final = "@seed_by"
 
 
 class Closure(NamedTuple):
@@ -21,6 +22,7 @@ class Closure(NamedTuple):
     libraries: dict[str, str]
     widened: dict[str, str]
     files: tuple[str, ...]
+    streams: dict[str, str]
 
 
 class Closures:
@@ -54,18 +56,26 @@ class Closures:
         symbols: dict[str, str] = {}
         libraries: dict[str, str] = {}
         reasons: dict[str, set[str]] = {}
+        options: dict[str, set[str]] = {}
         for node in reached:
             if node.digests is not None:
                 symbols[node.identity] = node.digests[variant]
+            elif node.option is not None:
+                # The same name may be defined twice, in the branches of an `if`.
+                options.setdefault(node.identity, set()).add(node.option)
             elif node.library is not None:
                 libraries[node.library[0]] = node.library[1]
             elif node.widened is not None:
                 reasons.setdefault(node.file, set()).add(node.widened)
+        given = {identity: " or ".join(sorted(options[identity])) for identity in sorted(options)}
+        streams = {identity: text for identity, text in given.items() if identity.endswith(_STREAM)}
+        symbols.update((identity, text) for identity, text in given.items() if identity not in streams)
         symbols = dict(sorted(symbols.items()))
         libraries = dict(sorted(libraries.items()))
         widened = {file: "; ".join(sorted(reasons[file])) for file in sorted(reasons)}
         files = tuple(sorted({identity.rpartition("::")[0] for identity in symbols}))
-        return Closure(digest_of([symbols, libraries, widened]), variant, symbols, libraries, widened, files)
+        digest = digest_of([symbols, libraries, widened])
+        return Closure(digest, variant, symbols, libraries, widened, files, streams)
 
     def _reach_all(self, start: Iterable[Node], hints: bool) -> frozenset[Node]:
         return self._kept(frozenset[Node]().union(*(self._reach(node, hints) for node in start)))

@@ -26,14 +26,15 @@ _AS_VALUE: Final = "the module is used as a value"
 
 
 class Node:
-    """A place in the graph: a symbol, a library, a file that counts as a whole, or a flag."""
+    """A place in the graph: a symbol, an option of a step, a library, a file that counts as a whole, or a flag."""
 
-    __slots__ = ("_following", "digests", "expand", "file", "flag", "library", "name", "widened")
+    __slots__ = ("_following", "digests", "expand", "file", "flag", "library", "name", "option", "widened")
 
     def __init__(self, file: str = "", name: str = "", expand: Callable[[], list[Node]] | None = None) -> None:
         self.file = file
         self.name = name
         self.digests: Digests | None = None
+        self.option: str | None = None
         self.library: tuple[str, str] | None = None
         self.widened: str | None = None
         self.flag: str | None = None
@@ -284,6 +285,15 @@ class Graph:
 
         return self._node("flag", "", name, make)
 
+    def option(self, path: str, name: str, qualname: str, value: str) -> Node:
+        """An option of a decorator of expops: it counts for all that reach what it decorates."""
+
+        def make(node: Node) -> None:
+            node.name = f"{qualname}@{name}"
+            node.option = value
+
+        return self._node("option", path, f"{qualname}@{name}={value}", make)
+
     # References
 
     def reference(self, path: str, reference: str) -> list[Node]:
@@ -305,6 +315,8 @@ class Graph:
             return [self.whole(path, rest)]
         if kind == "a":
             return self.every_file(path, rest)
+        if kind == "o":
+            return [self.option(path, *rest.split("|", 2))]
         if kind == "f":
             return [self.flag(rest), *([self.whole(path, "its source text is read")] if rest == "source" else [])]
         module, _, names = rest.partition("|")

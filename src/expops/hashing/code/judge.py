@@ -176,7 +176,7 @@ class Judge:
     def _called(self, path: str, reference: str) -> list[_End] | None:
         """Where a reference of a called function leads; ``None`` if that can't be told."""
         kind, _, rest = reference.partition(":")
-        if kind in "fx":
+        if kind in "fxo":
             return []
         if kind == "i":
             module, _, names = rest.partition("|")

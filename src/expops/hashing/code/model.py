@@ -25,7 +25,9 @@ class CodeFingerprint(NamedTuple):
 
     ``symbols`` maps ``"src/lib.py::clean"`` to the digest of its own normalised source (``::<module>`` stands for
     the import-time statements that have effects), ``libraries`` distributions to versions, and ``widened`` files
-    to the reason why static reading gave up there, so that all of the file counts.
+    to the reason why static reading gave up there, so that all of the file counts. Options of steps are symbols of
+    their own, ``"src/lib.py::clean@version"``, with their text in place of a digest. ``streams`` has the options
+    ``seed_by`` alike; they are no part of ``digest``, since they matter only to what draws random numbers.
     """
 
     digest: str
@@ -33,6 +35,7 @@ class CodeFingerprint(NamedTuple):
     libraries: dict[str, str]
     widened: dict[str, str]
     files: tuple[str, ...]
+    streams: dict[str, str]
 
 
 class Parameter(NamedTuple):
@@ -43,11 +46,24 @@ class Parameter(NamedTuple):
     has_default: bool
 
 
+class Option(NamedTuple):
+    """An option that a decorator is called with, such as ``cache=False``.
+
+    ``name`` is empty for a positional one and for ``**``; ``value`` is plain JSON data if it is ``literal``.
+    """
+
+    name: str
+    line: int
+    literal: bool
+    value: object
+
+
 class FunctionFacts(NamedTuple):
     """What the source says of a top-level function, without importing it.
 
     ``decorators`` are dotted names resolved through the file's imports. ``returns`` has the keys if every return
-    statement gives a dict literal with constant keys; ``returns_dict`` is false if none can give a dict.
+    statement gives a dict literal with constant keys; ``returns_dict`` is false if none can give a dict. ``options``
+    are those of ``@process``.
     """
 
     name: str
@@ -56,6 +72,7 @@ class FunctionFacts(NamedTuple):
     decorators: tuple[str, ...]
     returns: tuple[str, ...] | None
     returns_dict: bool | None
+    options: tuple[Option, ...] = ()
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str], root: str = "") -> list[str]:
@@ -64,10 +81,26 @@ def changes(old: Mapping[str, str], new: Mapping[str, str], root: str = "") -> l
     ``root`` is the identity of the function itself (``"src/model.py::train"``), which is no helper.
     """
     return [
-        _phrase(name, "added" if name not in old else "removed" if name not in new else "changed", root)
+        _phrase_option(name, old.get(name, ""), new.get(name, ""), root)
+        if "@" in name.rpartition("::")[2]
+        else _phrase(name, "added" if name not in old else "removed" if name not in new else "changed", root)
         for name in sorted(old.keys() | new.keys(), key=lambda name: (name != root, name))
         if old.get(name) != new.get(name)
     ]
+
+
+def option_change(what: str, old: str, new: str) -> str:
+    """Say in human words how an option has changed; ``""`` is an option that is not given."""
+    if "=" in (old[:1], new[:1]):  # the digest of an expression says nothing to people
+        return f"{what} changed"
+    return f"{what} {old or 'none'} → {new or 'none'}"
+
+
+def _phrase_option(identity: str, old: str, new: str, root: str) -> str:
+    function, _, option = identity.rpartition("@")
+    words = {"version": "version", "ignore": "ignored arguments", "seed_by": "seed_by"}.get(option, "options")
+    file, _, name = function.rpartition("::")
+    return option_change(words if function == root else f"{words} of '{name}' in {file}", old, new)
 
 
 def _phrase(identity: str, what: str, root: str) -> str:

@@ -4,7 +4,7 @@ A reference is a short string: ``n:a.b`` a global name with the attributes taken
 attribute of it is assigned, ``g:a.b`` where a computed one is taken, ``i:module|a.b`` the same through an import
 inside the code, ``m:module`` a module named by a constant, ``x:module|name`` an import that the code executes,
 ``w:why`` and ``a:why`` what needs the whole file or the whole project, ``f:flag`` what gives source text, docstrings
-or annotations a meaning.
+or annotations a meaning, ``o:option|function|value`` an option of a decorator of expops.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from typing import Final, cast
 
-from . import dynamic, scopes
+from . import dynamic, options, scopes
 from .context import Context, chain_of, join
 from .scopes import Scope
 
@@ -205,8 +205,11 @@ class References:
     def _visit_functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         if self._skip_wrappers and self._scope is not None and self._context.is_wrapper(node):
             return
-        for decorator in self._context.foreign_decorators(node):
-            self.visit(decorator)
+        for decorator in node.decorator_list:
+            if self._context.is_ours(decorator):
+                self._options(decorator, node.name)
+            else:
+                self.visit(decorator)
         arguments = node.args
         for default in [*arguments.defaults, *arguments.kw_defaults]:
             if default is not None:
@@ -217,6 +220,12 @@ class References:
         self._within(scopes.of_function(node, self._scope), [*getattr(node, "type_params", ()), *node.body])
 
     _visit_asyncfunctiondef = _visit_functiondef
+
+    def _options(self, decorator: ast.expr, name: str) -> None:
+        found, computed = options.counted(decorator, scopes.qualified(self._scope, name), self._context)
+        self._add(found)
+        for expression in computed:
+            self.visit(expression)
 
     def _visit_lambda(self, node: ast.Lambda) -> None:
         for default in scopes.evaluated_outside(node):

@@ -127,4 +127,4 @@ class ProjectCode:
             symbols = {node.identity: own, **symbols}
         files = rest.files if node.file in rest.files else tuple(sorted({node.file, *rest.files}))
         digest = digest_of([_SCHEME, identity, own, rest.digest])
-        return CodeFingerprint(digest, symbols, rest.libraries, rest.widened, files)
+        return CodeFingerprint(digest, symbols, rest.libraries, rest.widened, files, rest.streams)

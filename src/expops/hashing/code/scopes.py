@@ -86,6 +86,18 @@ def of_statement(node: ast.stmt) -> Scope:
     return Scope(node, None).add_block([node])
 
 
+def qualified(scope: Scope | None, name: str) -> str:
+    """The qualified name of what is defined as ``name`` in ``scope``."""
+    parts = [name]
+    while scope is not None:
+        if isinstance(scope.node, ast.ClassDef):
+            parts.append(scope.node.name)
+        elif isinstance(scope.node, ast.FunctionDef | ast.AsyncFunctionDef):
+            parts.append(f"{scope.node.name}.<locals>")
+        scope = scope.parent
+    return ".".join(reversed(parts))
+
+
 def _type_parameters(node: ast.AST) -> list[str]:
     return [parameter.name for parameter in getattr(node, "type_params", ())]
 

@@ -6,6 +6,7 @@ import ast
 
 from .context import Context, callee, chain_of
 from .model import FunctionFacts, Parameter
+from .options import options_of
 
 _NEVER_DICT = (
     *(ast.Constant, ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.JoinedStr),
@@ -17,7 +18,10 @@ def facts_of(node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context, pac
     """Read one function; ``package`` is the dotted package that relative imports start from."""
     keys, is_dict = _returned(node)
     decorators = tuple(_absolute(context.decorator(decorator), package) for decorator in node.decorator_list)
-    return FunctionFacts(node.name, node.lineno, _parameters(node.args), decorators, keys, is_dict)
+    ours = [decorator for decorator in node.decorator_list if context.is_ours(decorator)]
+    processes = [one for one in ours if context.decorator(one).rpartition(".")[2] == "process"]
+    options = tuple(option for one in processes for option in options_of(one))
+    return FunctionFacts(node.name, node.lineno, _parameters(node.args), decorators, keys, is_dict, options)
 
 
 def _absolute(dotted: str, package: str) -> str:
