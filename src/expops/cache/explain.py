@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..hashing.code import CodeFingerprint, changes, option_change
 from .discovery import Values, readable
 from .keys import ActionKey
+from .manifest import Manifest
 
 _FEW: Final = 10
 _SCALARS: Final = (str, int, float, bool, bytes, type(None))
 NEVER_RAN: Final = "never ran before"
+UNCHANGED: Final = "nothing changed"
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -38,6 +41,15 @@ def key_of(parts: list[Any]) -> tuple[ActionKey, dict[str, str], dict[str, str]]
     """The key, labels and values in a record that :meth:`Described.key_record` made."""
     kind, name, code, inputs, parameters, closure, labels, values, *version = parts
     return ActionKey(kind, name, code, inputs, parameters, closure, *version), labels, values
+
+
+def why_hit(manifest: Manifest) -> str:
+    """Why a result is right to take."""
+    accepted = manifest.accepted
+    if accepted is None:
+        return UNCHANGED
+    day = time.strftime("%Y-%m-%d", time.localtime(accepted.when))
+    return f"accepted on {day}: {'; '.join(accepted.reasons)} since the run that made it"
 
 
 def why(now: Described, before: str | None, load: Callable[[str], bytes | None]) -> list[str]:

@@ -59,11 +59,27 @@ class Metric(NamedTuple):
     step: int | None
 
 
+class Accepted(NamedTuple):
+    """That somebody has declared today's code equivalent to the code that made a result.
+
+    ``path`` is where it counts now, ``origin`` where it was made; ``action`` and ``result`` are the digests that it had
+    there; ``when`` is seconds since the epoch; ``reasons`` say how the code differed.
+    """
+
+    path: str
+    origin: str
+    action: str
+    result: str
+    when: float
+    reasons: list[str]
+
+
 class Manifest(NamedTuple):
     """Everything an execution gave, and where it came from.
 
     ``discovered`` maps kinds to names and digests; ``created`` is seconds since the epoch; ``seconds`` is how long the
-    execution took; ``path`` is the action's place in the run that made it.
+    execution took; ``path`` is the action's place in the run that made it; ``accepted`` is set where another action's
+    result was taken over; ``rests`` are the digests of accepted results that steps below it gave.
     """
 
     action: str
@@ -80,6 +96,8 @@ class Manifest(NamedTuple):
     run: str
     created: float
     host: str
+    accepted: Accepted | None = None
+    rests: tuple[str, ...] = ()
 
     def size(self) -> int:
         """Bytes of all outputs and artifacts."""
@@ -95,13 +113,16 @@ class Manifest(NamedTuple):
 
 _OUTPUTS: Final = Manifest._fields.index("outputs")
 _ARTIFACTS: Final = Manifest._fields.index("artifacts")
+_ALWAYS: Final = Manifest._fields.index("accepted")  # those from there on are left out where they say nothing
 _loads: Final = json.JSONDecoder().decode
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def pack(manifest: Manifest) -> bytes:
     """The bytes to keep under the result key: the fields in their order, after the format's number."""
-    fields = list(manifest)
+    fields: list[Any] = list(manifest)
+    while not fields[-1] and len(fields) > _ALWAYS:
+        fields.pop()
     fields[_OUTPUTS] = {name: _value_out(value) for name, value in manifest.outputs.items()}
     fields[_ARTIFACTS] = [[item.path, _part_out(item.content), item.mode] for item in manifest.artifacts]
     body = _dumps([FORMAT, *fields]).encode()
@@ -118,9 +139,9 @@ def unpack(raw: bytes) -> Manifest:
         if version != FORMAT:
             raise CorruptData("a cached result was written by another version of expops; it is computed again")
         for index, decode in _DECODERS:
-            if fields[index]:
+            if index < len(fields) and fields[index]:
                 fields[index] = decode(fields[index])
-        return Manifest._make(fields)
+        return Manifest(*fields)
     except (ValueError, KeyError, TypeError, AttributeError, Base64Error) as fault:
         raise CorruptData(f"a cached result's record can't be read ({fault}); it is computed again") from fault
 
@@ -152,4 +173,6 @@ _DECODERS: Final[tuple[tuple[int, Callable[[Any], Any]], ...]] = (
     (_ARTIFACTS, lambda data: [Artifact(path, _part_in(part), mode) for path, part, mode in data]),
     (Manifest._fields.index("metrics"), lambda data: [Metric(*item) for item in data]),
     (Manifest._fields.index("log"), lambda data: [(stream, text) for stream, text in data]),
+    (Manifest._fields.index("accepted"), lambda data: Accepted(*data)),
+    (Manifest._fields.index("rests"), tuple),
 )

@@ -5,7 +5,8 @@ once, a manifest after all of its blobs, so no transaction across stores is need
 
 Records in the KV store::
 
-    action/<action>    names discovered by earlier executions, latest first: a list of {kind: [name]}
+    action/<action>    names discovered by earlier executions, latest first: a list of {kind: [name]}; the results of
+                       other code that were accepted as the action's stand there under "accepted"
     result/<result>    the manifest
     last/<path>        digests of action and result of the action that was last seen at that place
     key/…  code/…      the parts of keys, to explain the next miss
@@ -29,6 +30,7 @@ from .manifest import Manifest, pack, unpack
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 _PREFETCH: Final = 2000
 _ALONG: Final = 100
+_ACCEPTED: Final = "accepted"
 _VARIANTS: Final = 16  # ways in which one action may discover different inputs; the oldest are forgotten
 
 
@@ -115,7 +117,8 @@ class ResultCache:
         if not self.read:
             return LookUp(action, "", None, variants, last)
         # Latest first; one that discovered nothing, which matches always, comes last unless it is known to be later.
-        results = [result_digest(action, around.values(names)) if names else plain for names in variants]
+        discovered = [_names(variant) for variant in variants]
+        results = [result_digest(action, around.values(names)) if names else plain for names in discovered]
         results += [plain] if plain not in results else []
         missing = [name for result in results if result != plain and (name := "result/" + result) not in known]
         known |= self._known(missing) if missing else {}
@@ -129,6 +132,18 @@ class ResultCache:
         """What was last seen at a path, if it was prefetched."""
         return _last(self._raw.get("last/" + path))
 
+    def last(self, path: str) -> Last | None:
+        """What was last seen at a path."""
+        return _last(self._load("last/" + path))
+
+    def manifest(self, last: Last) -> Manifest | None:
+        """The manifest of a result that was seen."""
+        return self._manifest(last.action, self._load("result/" + last.result))
+
+    def load(self, name: str) -> bytes | None:
+        """A record by its name; ``None`` where there is none."""
+        return self._load(name)
+
     def seen(self, path: str, look_up: LookUp) -> None:
         """Remember that the result was used at ``path``, for the next explanation; written at :meth:`flush`."""
         if look_up.last != (look_up.action, look_up.result) and self.write:
@@ -139,8 +154,9 @@ class ResultCache:
         result = result_digest(look_up.action, manifest.discovered)
         if not self.write:
             return result
-        names = names_of(manifest.discovered)
-        variants = [names, *(other for other in self._variants(look_up) if other != names)][:_VARIANTS]
+        variants, refuted = self._merged(look_up, result, manifest)
+        for digest in refuted:
+            self.forget(digest)
         items = {
             "last/" + path: f"{look_up.action} {result}".encode(),
             "key/" + look_up.action: described.key_record(),
@@ -154,6 +170,29 @@ class ResultCache:
         self._put(items)
         self._parts.pop("key/" + look_up.action, None)
         return result
+
+    def _merged(self, look_up: LookUp, result: str, manifest: Manifest) -> tuple[list[Names], list[str]]:
+        """What to remember under the action from now on, and the accepted results that don't hold any more.
+
+        That is those that discovered other inputs than an execution now has, and the one that it was forced to replace.
+        """
+        names: Names = names_of(manifest.discovered)
+        accepted = [result] if manifest.accepted is not None else []
+        others: list[Names] = []
+        refuted: list[str] = []
+        for variant in self._variants(look_up):
+            marked = [digest for digest in variant.get(_ACCEPTED, ()) if digest != result]
+            if _names(variant) == names:
+                accepted += marked
+            elif marked and manifest.accepted is None:
+                refuted += marked
+            else:
+                others.append(variant)
+        replaced = look_up.manifest is not None and look_up.manifest.accepted is not None
+        if replaced and look_up.result != result and manifest.accepted is None:
+            refuted.append(look_up.result)
+        first = {**names, _ACCEPTED: accepted} if accepted else names
+        return [first, *others][:_VARIANTS], refuted
 
     def _variants(self, look_up: LookUp) -> list[Names]:
         if look_up.variants is not None:
@@ -243,6 +282,10 @@ def _still(manifest: Manifest, around: Surroundings) -> bool:
     """Whether all that the execution discovered holds the same now."""
     discovered = manifest.discovered
     return not discovered or around.values(names_of(discovered)) == discovered
+
+
+def _names(variant: Names) -> Names:
+    return {kind: names for kind, names in variant.items() if kind != _ACCEPTED} if _ACCEPTED in variant else variant
 
 
 def _last(raw: bytes | None) -> Last | None:

@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("run", "run a project; what has not changed comes from the cache"),
     "status": ("status", "say what a run would do, and why, without doing it"),
     "explain": ("explain", "say why a process or step would run, or where its result came from"),
+    "accept": ("accept", "keep the results of code that was changed without changing what it does"),
     "runs": ("runs", "list the runs of a project"),
     "show": ("show", "show one run: actions, metrics, artifacts, settings"),
     "diff": ("diff", "compare two runs: results, causes, metrics, settings"),

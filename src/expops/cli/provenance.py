@@ -52,6 +52,7 @@ def source_document(source: Source) -> dict[str, Any]:
                 for name, value in manifest.outputs.items()
             },
             "artifacts": [item.path for item in manifest.artifacts],
+            "accepted": _accepted_document(manifest),
         }
     return document
 
@@ -75,11 +76,22 @@ def print_source(source: Source, out: Printer, *, verbose: bool) -> None:
 
 def _result_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "made by", f"run {manifest.run} on {manifest.host}, {local_time(manifest.created)}" if manifest.run else ""
+    if manifest.accepted is not None:
+        yield "accepted", f"{local_time(manifest.accepted.when)}, as `expops accept` was asked to; since it was made:"
+        for reason in manifest.accepted.reasons:
+            yield "", reason
     yield "took", duration(manifest.seconds)
     outputs = [f"{name} ({size(value.size)})" for name, value in manifest.outputs.items()]
     yield "outputs", ", ".join(outputs) or "none"
     if manifest.artifacts:
         yield "artifacts", _some([item.path for item in manifest.artifacts])
+
+
+def _accepted_document(manifest: Manifest) -> dict[str, Any] | None:
+    accepted = manifest.accepted
+    if accepted is None:
+        return None
+    return {**accepted._asdict(), "when": moment(accepted.when)}
 
 
 def _dependency_rows(described: Described, manifest: Manifest | None) -> Iterator[tuple[str, str]]:

@@ -112,7 +112,7 @@ class StepCalls:
             return self._execute(call.spelled_out(), args, kwargs, ["forced"] if forced else None)
         try:
             value = load_value(look_up.manifest.outputs["return"], self.session.cache.blobs)
-            self._take(look_up.manifest)
+            self._take(look_up.manifest, look_up.result)
         except (StorageError, KeyError, OSError) as fault:
             if not isinstance(fault, StoreUnavailable | OSError):
                 self.session.cache.forget(look_up.result)
@@ -137,12 +137,16 @@ class StepCalls:
         prefixes = ["/".join(parts[: end + 1]) for end in range(len(parts))]
         return any(prefix in forced or prefix.split("#")[0] in forced for prefix in prefixes)
 
-    def _take(self, manifest: Manifest) -> None:
+    def _take(self, manifest: Manifest, result: str) -> None:
         """Give the enclosing action what the execution behind a hit gave it: files, metrics, output, inputs."""
         parent = self.stack[-1]
         # What it had read comes first, and for all: a file may have been read, then written.
         for outer in self.stack[:-1]:
             outer.observed.add(manifest.discovered, seeds=False)
+        if manifest.accepted is not None or manifest.rests:
+            accepted = [result] if manifest.accepted is not None else []
+            for outer in self.stack:
+                outer.rests.update(dict.fromkeys([*accepted, *manifest.rests]))
         parent.absorb(manifest.discovered, [])
         work = self.session.observer.places.work
         if work is not None and manifest.artifacts:
@@ -356,6 +360,7 @@ class _Run:
             run=run_id,
             created=self.started,
             host=HOST,
+            rests=tuple(frame.rests),
         )
 
     def record(

@@ -55,9 +55,9 @@ class SeedPath:
 
 
 class Frame:
-    """One action while it executes. ``path`` is its path in the ledger."""
+    """One action while it executes. ``path`` is its path in the ledger; ``rests`` are the accepted results it took."""
 
-    __slots__ = ("_calls", "log", "metrics", "observed", "path", "seeds")
+    __slots__ = ("_calls", "log", "metrics", "observed", "path", "rests", "seeds")
 
     def __init__(self, path: str, seeds: SeedPath, observed: Observed) -> None:
         self.path = path
@@ -65,6 +65,7 @@ class Frame:
         self.observed = observed
         self.metrics: list[Metric] = []
         self.log: list[tuple[str, str]] = []
+        self.rests: dict[str, None] = {}
         self._calls: dict[str, int] = {}
 
     def next_call(self, name: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from ..cache.discovery import Places, Surroundings
-from ..cache.explain import Described, short
+from ..cache.explain import Described, short, why_hit
 from ..cache.files import FileDigests
 from ..cache.keys import ActionKey
 from ..cache.manifest import Manifest
@@ -124,7 +124,7 @@ class Planner:
         elif name in self._forced:
             verdict, reason = "miss", "forced"
         elif look_up.manifest is not None:
-            verdict, reason = "hit", "nothing changed"
+            verdict, reason = "hit", why_hit(look_up.manifest)
         else:
             verdict, reason = "miss", "; ".join(self._cache.reasons(described, look_up, around))
         return Planned(name, verdict, reason, described, look_up, binding, caching)

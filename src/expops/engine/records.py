@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from ..cache.explain import why_hit
 from ..cache.manifest import Manifest, StoredValue
 from ..cache.store import LookUp
 from ..runs.model import ActionRecord
@@ -55,7 +56,7 @@ def hit_record(path: str, look_up: LookUp, seconds: float, started: float) -> Ac
         path=path,
         kind=manifest.kind,
         outcome="hit",
-        reason="nothing changed",
+        reason=why_hit(manifest),
         seconds=seconds,
         saved=manifest.seconds,
         outputs=output_marks(manifest.outputs),

@@ -342,6 +342,7 @@ class _Execution:
             run=self.shared.setup.run_id,
             created=self.started,
             host=HOST,
+            rests=tuple(frame.rests),
         )
 
     def _outcome(

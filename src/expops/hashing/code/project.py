@@ -68,6 +68,28 @@ class ProjectCode:
             self._known[key] = self._of_node(f"{relative}::{qualname}", node)
         return self._known[key]
 
+    def called(self, reached: CodeFingerprint, name: str, like: str = "") -> list[tuple[str, CodeFingerprint]]:
+        """The functions called ``name`` in the code that ``reached`` is of: qualified names and fingerprints.
+
+        They are those that :meth:`of_object` gives once the source is loaded. ``like`` is the qualified name that it
+        had before, which may be a method's: then its class counts as a whole. Nothing is imported.
+        """
+        outer, _, _ = like.rpartition(".")
+        found = []
+        for path in (path for path in reached.files if path.endswith(".py")):
+            symbols = self._facts(path).symbols
+            if name in self._facts(path).functions and f"{path}::{name}" in reached.symbols:
+                found.append((name, self.fingerprint(path, name)))
+            top = outer.partition(".")[0]
+            if outer and "<" not in outer and f"{path}::{top}" in reached.symbols and top in symbols:
+                found.append((f"{outer}.{name}", self.fingerprint(path, top)))
+            for index, record in enumerate(self._files.nested(path)):
+                first, last = record.qualname.partition(".")[0], record.qualname.rpartition(".")[2]
+                if last == name and f"{path}::{first}" in reached.symbols:
+                    node = self._graph.nested(path, index)
+                    found.append((record.qualname, self._of_node(node.identity, node)))
+        return found
+
     def is_own(self, path: str) -> bool:
         """Whether a file is code of the project: below its root, and in no environment or installed package."""
         return self._finder.is_project(path)
