@@ -17,6 +17,7 @@ PUBLIC = {
     "Cache",
     "ConfigError",
     "ExpopsError",
+    "InputFile",
     "SerializableData",
     "__version__",
     "log_metric",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .api import Cache as Cache
+    from .cache.input_file import InputFile as InputFile
     from .errors import ConfigError as ConfigError
     from .errors import ExpopsError as ExpopsError
     from .pipeline.decorators import SerializableData as SerializableData
@@ -21,6 +22,7 @@ __all__ = [
     "Cache",
     "ConfigError",
     "ExpopsError",
+    "InputFile",
     "SerializableData",
     "__version__",
     "log_metric",
@@ -32,6 +34,7 @@ _HOMES = {
     "Cache": ".api",
     "ConfigError": ".errors",
     "ExpopsError": ".errors",
+    "InputFile": ".cache.input_file",
     "SerializableData": ".pipeline.decorators",
     "log_metric": ".pipeline.decorators",
     "process": ".pipeline.decorators",

@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from .cache.discovery import Observed, Places
 from .cache.files import FileDigests
+from .cache.input_file import remember_in
 from .cache.memo import KVMemo
 from .cache.observe import Observer, install
 from .cache.store import ResultCache
@@ -64,7 +65,9 @@ class Cache:
         memo = KVMemo(kv)
         root = os.path.abspath(project) if project is not None else _own_folder()
         code = ProjectCode(root, import_roots=(root,), memo=memo, main=_script())
-        observer = Observer(Places(root, None), FileDigests(memo))
+        files = FileDigests(memo)
+        remember_in(files)
+        observer = Observer(Places(root, None), files)
         session = Session(
             cache=ResultCache(kv, blobs),
             describer=Describer(code, always=True),

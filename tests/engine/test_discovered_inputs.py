@@ -69,7 +69,7 @@ def test_a_new_file_reruns_who_listed_the_folder(project: Sandbox) -> None:
     project.write("data/extra.csv", "3\n")
     second = project.run()
     assert outcomes(second) == {"read": "hit", "other": "executed"}
-    assert reasons(second)["other"] == "folder data has other files"
+    assert reasons(second)["other"] == "folder data has other files; file data/extra.csv appeared"
 
 
 def test_an_environment_variable_that_project_code_reads(project: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from types import CodeType, FrameType
+from typing import Any, Final, TypeAlias
 
 _Read: TypeAlias = Callable[[str, str | None], None]
 _Assigned: TypeAlias = Callable[[str], None]
@@ -25,6 +26,8 @@ def install(read: _Read, assigned: _Assigned) -> None:
     _listeners = (read, assigned)
     sys.addaudithook(_on_event)
     os.environ.__class__ = _WatchedEnvironment
+    if os.supports_bytes_environ:
+        os.environb.__class__ = _WatchedEnvironment
 
 
 def mark() -> int:
@@ -64,34 +67,37 @@ def _value(name: str) -> str | None:
         return None
 
 
-def _read(name: str, value: str | None) -> None:
-    if _listeners is not None:
-        _listeners[0](name, value)
-
-
 def _on_event(event: str, args: tuple[Any, ...]) -> None:
     if _marks and event == "os.chdir":
         _undo.append(("", os.getcwd()))
 
 
 class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
-    """``os.environ``, telling which variables are read and set one by one."""
+    """``os.environ`` and ``os.environb``, telling which variables are read and set one by one.
+
+    Whoever copies all of it depends on no single variable: on all of them, an action would never be found again.
+    """
 
     def __getitem__(self, key: Any) -> Any:
         try:
             value = super().__getitem__(key)
         except KeyError:
-            _read(key, None)
+            self._read(key, None)
             raise
-        _read(key, value)
+        self._read(key, value)
         return value
 
     def __contains__(self, key: object) -> bool:
-        if not isinstance(key, str):
+        if not isinstance(key, str | bytes):
             return super().__contains__(key)
-        value = _value(key)
-        _read(key, value)
-        return value is not None
+        found = super().__contains__(key)
+        self._read(key, super().__getitem__(key) if found else None)
+        return found
+
+    def __iter__(self) -> Any:
+        global _listing
+        _listing = _instruction(_outside_views(sys._getframe(1)))
+        return super().__iter__()
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._about_to_change(key)
@@ -101,8 +107,33 @@ class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
         self._about_to_change(key)
         super().__delitem__(key)
 
+    def _read(self, key: Any, value: Any) -> None:
+        if _listeners is None or not isinstance(key, str | bytes):
+            return
+        frame = sys._getframe(2)
+        if _outside_views(frame) is not frame or _instruction(frame) == _listing:
+            return  # items() and values(), or dict(os.environ), which asks for the names first
+        _listeners[0](os.fsdecode(key), None if value is None else os.fsdecode(value))
+
     def _about_to_change(self, key: Any) -> None:
-        if _marks and isinstance(key, str):
-            _undo.append((key, _value(key)))
+        if _marks and isinstance(key, str | bytes):
+            name = os.fsdecode(key)
+            _undo.append((name, _value(name)))
             if _listeners is not None:
-                _listeners[1](key)
+                _listeners[1](name)
+
+
+_VIEWS: Final = "_collections_abc"
+_Instruction: TypeAlias = tuple[CodeType, int]
+# The one that asked last for the names of all variables.
+_listing: _Instruction | None = None
+
+
+def _outside_views(frame: FrameType) -> FrameType:
+    while frame.f_code.co_name == "__iter__" and _VIEWS in frame.f_code.co_filename and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def _instruction(frame: FrameType) -> _Instruction:
+    return frame.f_code, frame.f_lasti

@@ -8,15 +8,16 @@ result. Values are digests: no content, and no environment variable's text, is w
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from .files import FileDigests, text_digest
+from .status import ASKED, LINK, SIZE, TYPE
 
 Names: TypeAlias = Mapping[str, list[str]]
 Values: TypeAlias = Mapping[str, Mapping[str, str]]
 
-KINDS: Final = ("file", "folder", "variable", "seed")
+KINDS: Final = ("file", "folder", TYPE, SIZE, LINK, "variable", "seed")
 VARIABLE: Final = "$"  # in front of an environment variable among the names that an action has written
 
 
@@ -24,22 +25,44 @@ class Observed:
     """Inputs seen while an action executed: for each kind, names and the digest of what they held when first seen.
 
     ``written`` holds files, and variables with ``$`` in front, that it wrote itself, which makes them no inputs when it
-    reads them later; ``made`` those of the files that were not there before.
+    reads them later; ``made`` those of the files that were not there before; ``own`` what else it has removed, moved or
+    made. ``claims`` are the files that it was only handed or named, and whether that was in a command.
     """
 
-    __slots__ = ("file", "folder", "made", "seed", "variable", "written")
+    __slots__ = ("claims", "file", "folder", "link", "made", "own", "seed", "size", "type", "variable", "written")
 
     def __init__(self) -> None:
         self.file: dict[str, str] = {}
         self.folder: dict[str, str] = {}
+        self.type: dict[str, str] = {}
+        self.size: dict[str, str] = {}
+        self.link: dict[str, str] = {}
         self.variable: dict[str, str] = {}
         self.seed: dict[str, str] = {}
         self.written: set[str] = set()
         self.made: set[str] = set()
+        self.own: set[str] = set()
+        self.claims: dict[str, bool] = {}
 
     def values(self) -> dict[str, dict[str, str]]:
-        """All that was observed, without empty kinds."""
-        return {kind: dict(found) for kind in KINDS if (found := getattr(self, kind))}
+        """All that was observed, without empty kinds, and without answers that follow from others."""
+        found = {kind: dict(getattr(self, kind)) for kind in KINDS}
+        known = self.file.keys() | self.folder.keys()
+        for kind in (SIZE, TYPE):
+            found[kind] = {name: word for name, word in found[kind].items() if name not in known}
+            known = known | found[kind].keys()
+        return {kind: names for kind, names in found.items() if names}
+
+    def is_own(self, name: str, *, is_folder: bool = False) -> bool:
+        """Whether the action itself has made the file or the folder what it is now."""
+        if name in self.written or name in self.own:
+            return True
+        return is_folder and any(made.startswith(name + "/") for made in self.made)
+
+    def disclaim(self, name: str) -> None:
+        """A file that the action was only handed or named is no input of it."""
+        if self.claims.pop(name, None) is not None:
+            del self.file[name]
 
     def add(self, values: Values, *, seeds: bool = True) -> None:
         """Take over what a nested action observed, except files written here before it read them."""
@@ -51,6 +74,8 @@ class Observed:
             for name, digest in found.items():
                 if prefix + name not in self.written:
                     mine.setdefault(name, digest)
+                    if kind == "file":
+                        self.claims.pop(name, None)
 
     def without_work(self) -> dict[str, dict[str, str]]:
         """Like :meth:`values`, less the working folder: a process starts with an empty one, so it is no input of it."""
@@ -70,7 +95,7 @@ class Places(NamedTuple):
     def path(self, name: str) -> str:
         """The absolute path of a portable name."""
         if name.startswith("project/"):
-            return os.path.join(self.project, name[8:]) if name != "project/" else self.project
+            return f"{self.project}{os.sep}{name[8:]}" if name != "project/" else self.project
         if name.startswith("work/") and self.work is not None:
             return os.path.join(self.work, name[5:]) if name != "work/" else self.work
         return name
@@ -110,15 +135,20 @@ class Surroundings(NamedTuple):
 
     def values(self, names: Names) -> dict[str, dict[str, str]]:
         """What ``names`` hold now."""
-        return {kind: {name: self._value(kind, name) for name in found} for kind, found in names.items()}
+        return {kind: self._values(kind, found) for kind, found in names.items()}
+
+    def _values(self, kind: str, names: Sequence[str]) -> dict[str, str]:
+        if kind == "file":
+            return dict(zip(names, self.files.of_files(list(map(self.places.path, names))), strict=True))
+        return {name: self._value(kind, name) for name in names}
 
     def _value(self, kind: str, name: str) -> str:
-        if kind == "file":
-            return self.files.of_file(self.places.path(name))
         if kind == "folder":
             return self.files.of_folder(self.places.path(name))
         if kind == "variable":
             return text_digest(os.environ.get(name))
+        if kind in ASKED:
+            return self.files.of_status(kind, self.places.path(name))
         return self.seed_identity(name)
 
 

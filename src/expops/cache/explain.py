@@ -11,6 +11,7 @@ from ..hashing.code import CodeFingerprint, changes, option_change
 from .discovery import Values, readable
 from .keys import ActionKey
 from .manifest import Manifest
+from .status import ABSENT, ASKED, FOLDER
 
 _FEW: Final = 10
 _SCALARS: Final = (str, int, float, bool, bytes, type(None))
@@ -79,13 +80,24 @@ def why_discovered(before: Values, now: Values) -> list[str]:
     for kind, found in before.items():
         for name, digest in found.items():
             if now.get(kind, {}).get(name) != digest:
-                reasons.append(_DISCOVERED[kind].format(readable(name)))
+                reasons.append(_discovered(kind, name, digest, now.get(kind, {}).get(name)))
     return reasons
 
 
+def _discovered(kind: str, name: str, was: str, is_now: str | None) -> str:
+    if kind in _PATHS and ABSENT in (was, is_now):
+        noun = "folder" if kind == "folder" or FOLDER in (was, is_now) else "file"
+        return f"{noun} {readable(name)} {'appeared' if was == ABSENT else 'is gone'}"
+    return _DISCOVERED[kind].format(readable(name))
+
+
+_PATHS: Final = ("file", "folder", *ASKED)
 _DISCOVERED = {
     "file": "file {} changed",
     "folder": "folder {} has other files",
+    "type": "{} is a file now, or a folder, and was none",
+    "size": "size of file {} changed",
+    "link": "link {} leads elsewhere, or is none any more",
     "variable": "environment variable {} changed",
     "seed": "the random seed changed",
 }

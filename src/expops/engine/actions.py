@@ -21,6 +21,7 @@ from ..pipeline import context
 from ..pipeline.decorators import Step
 from ..runs.model import ActionRecord
 from ..seeding.session import SeededAction
+from .claims import claim
 from .describe import DescribedCall, Describer, spelled_out
 from .frames import Frame, SeedPath
 from .isolation import close_figures, forget_shown_warnings, open_figures, put_back
@@ -156,6 +157,8 @@ class StepCalls:
             _wrote(self.stack, paths, before)
         if work is not None:
             artifacts.remove(work, manifest.removed)
+            for outer in self.stack:
+                outer.observed.own.update("work/" + path.removesuffix("/") for path in manifest.removed)
         parent.absorb({}, manifest.metrics)
         forget_shown_warnings()
         if manifest.log:
@@ -275,6 +278,7 @@ class StepCalls:
         with session.observer.action() as observed:
             frame = Frame(path, seeds, observed)
             run = _Run(frame, reason, time.time())
+            self._claim(known)
             self.stack.append(frame)
             context.enter(self)
             try:
@@ -293,9 +297,16 @@ class StepCalls:
                 self._end(run, bool(seeded.drew), before, known)
         return run
 
+    def _claim(self, known: DescribedCall | None) -> None:
+        """Make what the step is handed or names its input, for it may read that unseen."""
+        if known is not None:
+            session = self.session
+            claim(session.observer, session.describer, known.described.code, known.arguments)
+
     def _end(self, run: _Run, drew: bool, before: artifacts.Snapshot, known: DescribedCall | None) -> None:
         """Sum up what the step did; if it failed, all of that is the caller's, who may catch the exception."""
         observed = run.frame.observed
+        self.session.observer.settle(observed)
         if self.stack[-1].path:
             self.stack[-1].log += run.frame.log
         if drew:

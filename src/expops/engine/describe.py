@@ -49,6 +49,7 @@ class Describer:
         self._known: dict[int, _Known] = {}
         self._always = always
         self._described: list[type] = []
+        self._texts: dict[str, dict[str, list[str]]] = {}
         self.state = ModuleState(self.code_of, always=always)
 
     def code_of(self, value: object) -> str | None:
@@ -77,6 +78,12 @@ class Describer:
             return self.fingerprints(values, "enclosed variable")
         finally:
             self._described.pop()
+
+    def texts(self, code: CodeFingerprint) -> dict[str, list[str]]:
+        """Constant text in all the code that a fingerprint is of, by file."""
+        if code.digest not in self._texts:
+            self._texts[code.digest] = self._code.texts(code.symbols)
+        return self._texts[code.digest]
 
     def forget(self) -> None:
         """Work out anew what functions reach: another module was loaded."""

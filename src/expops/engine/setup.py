@@ -11,6 +11,7 @@ from ..cache.store import ResultCache
 class Setup(NamedTuple):
     """What a worker needs to know of a run. ``open_cache`` must pickle: it opens the cache in the worker.
 
+    ``data`` are the declared paths, relative to the project;
     ``project`` and ``work`` are absolute folders (of the project, and for this run's working folders); ``import_roots``
     go in front of ``sys.path``.
     """
@@ -21,4 +22,5 @@ class Setup(NamedTuple):
     work: str
     seed: int
     import_roots: tuple[str, ...]
+    data: tuple[str, ...]
     open_cache: Callable[[], ResultCache]

@@ -23,6 +23,7 @@ from ..pipeline.decorators import Process
 from ..runs.model import ActionRecord
 from ..seeding.session import SeededAction
 from .actions import Session, StepCalls
+from .claims import claim
 from .events import Printed, Started, StepEnded, Warned
 from .frames import Frame, SeedPath
 from .names import folder_name
@@ -206,6 +207,7 @@ class _Execution:
         self, calls: StepCalls, frame: Frame, function: Callable[..., Any], arguments: dict[str, object]
     ) -> Mapping[str, object]:
         """Call the process's function, seeded and watched."""
+        claim(self.shared.observer, self.shared.describer, self.task.described.code, arguments)
         context.enter(calls)
         try:
             with SeededAction(self.seeds.seed_for) as seeded:
@@ -214,6 +216,7 @@ class _Execution:
         finally:
             watch(None)
             context.leave(calls)
+            self.shared.observer.settle(frame.observed)
         if seeded.drew:
             frame.observed.seed[""] = self.seeds.identity()
         return self._checked(result)

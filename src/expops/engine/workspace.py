@@ -17,6 +17,7 @@ from typing import Any
 from ..cache import ambient
 from ..cache.discovery import Places
 from ..cache.files import FileDigests
+from ..cache.input_file import remember_in
 from ..cache.memo import KVMemo
 from ..cache.observe import Observer, install
 from ..errors import ProcessError
@@ -37,7 +38,10 @@ class Workspace:
         self._memo = KVMemo(self.cache.kv)
         self.code = ProjectCode(setup.project, import_roots=setup.import_roots, memo=self._memo)
         self.describer = Describer(self.code)
-        self.observer = Observer(Places(setup.project, None), FileDigests(self._memo))
+        files = FileDigests(self._memo)
+        remember_in(files)
+        declared = [os.path.join(setup.project, path) for path in setup.data]
+        self.observer = Observer(Places(setup.project, None), files, declared)
         self.imports = ImportGuard(self.code, setup.project, setup.seed, self.observer)
         self.capture = Capture()
         self._scripts: dict[str, ModuleType] = {}

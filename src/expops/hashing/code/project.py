@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..canonical import digest_of
@@ -101,6 +101,17 @@ class ProjectCode:
     def content(self, path: str) -> str:
         """Digest of the bytes of a project file, as fingerprints see it. Raises :class:`~expops.errors.SourceError`."""
         return self._facts(path).content
+
+    def texts(self, symbols: Iterable[str]) -> dict[str, list[str]]:
+        """Constant text in the definitions of ``symbols``, such as ``src/lib.py::clean``, by file."""
+        from .texts import texts_of  # needs ast; of interest only when an action executes
+
+        names: dict[str, set[str]] = {}
+        for symbol in symbols:
+            file, _, name = symbol.rpartition("::")
+            names.setdefault(file, set()).add(name.partition(".")[0])
+        sources = {file for file in names if file.endswith(".py")}
+        return {file: texts_of(self._files.source(file), file, names[file]) for file in sorted(sources)}
 
     def forget_loaded(self) -> None:
         """Let go of all that is known of loaded objects, since modules are about to be loaded anew."""

@@ -25,6 +25,10 @@ def _path(value: os.PathLike[str], context: Context) -> Node:
     return node("path", [kind.__qualname__ if known else kind, os.fspath(value)])
 
 
+def _input_file(value: Any, context: Context) -> Node:
+    return node("input file", [value.identity()])
+
+
 def _fraction(value: Any, context: Context) -> Node:
     return node("fraction", [type(value), value.numerator, value.denominator])
 
@@ -115,6 +119,7 @@ RULES: Final[dict[str, Rule]] = {
     "datetime.timedelta": _duration,
     "decimal.Decimal": _text,
     "enum.Enum": _enum,
+    "expops.cache.input_file.InputFile": _input_file,
     "fractions.Fraction": _fraction,
     "pathlib.PurePath": _path,
     "pathlib._local.PurePath": _path,
