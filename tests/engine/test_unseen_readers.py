@@ -155,6 +155,28 @@ def test_declared_data_counts_for_those_who_may_read_it_unseen_only(tmp_path: Pa
     assert reasons(sandbox.run())["p"] == "folder data/parts has other files"
 
 
+PANDAS = [
+    "import pandas as pd\nfrom expops import process\n\n@process()\ndef p():\n"
+    "    return {'x': pd.read_parquet('data/x.parquet')}\n",
+    "from pandas import read_parquet\nfrom expops import process, step\n\n@step\ndef load(path):\n"
+    "    return read_parquet(path)\n\n@process()\ndef p():\n    return {'x': load('data/x.parquet')}\n",
+    "from pandas import read_parquet as r\nfrom expops import process\n\n@process()\ndef p():\n"
+    "    return {'x': r('data/x.parquet')}\n",
+    "import pandas\nfrom expops import process\n\n@process()\ndef p():\n"
+    "    from pandas import read_parquet as r\n    return {'x': r('data/x.parquet')}\n",
+]
+
+
+@pytest.mark.parametrize("source", PANDAS)
+def test_pandas_reads_parquet_unseen_too(tmp_path: Path, source: str) -> None:
+    sandbox = make(tmp_path, "")
+    (sandbox.root / "src/model.py").write_text(source)
+    sandbox.run()
+    assert outcomes(sandbox.run()) == {"p": "hit"}
+    table(sandbox.root / "data/x.parquet", 7)
+    assert reasons(sandbox.run())["p"] == "file data/x.parquet changed"
+
+
 def test_text_is_no_file_where_all_reading_is_seen(tmp_path: Path) -> None:
     sandbox = make(tmp_path, "")
     (sandbox.root / "src/model.py").write_text(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 _TABLES: Final = (
@@ -36,6 +36,16 @@ _OTHERS: Final = ("dask", "tensorflow", "tensorflow-cpu", "faiss-cpu", "faiss-gp
 _READERS: Final = frozenset((*_TABLES, *_ARRAYS, *_MODELS, *_TEXT, *_IMAGES, *_MEDIA, *_MAPS, *_OTHERS))
 
 
-def reads_unseen(libraries: Iterable[str]) -> bool:
-    """Whether code that reaches these distributions may read files that no audit event tells of."""
-    return not _READERS.isdisjoint(libraries)
+# pandas hands these on to pyarrow and tables; whatever else it reads, it opens itself.
+_BY_NAME: Final = {"pandas": frozenset({"read_parquet", "read_hdf", "HDFStore"})}
+
+
+def reads_unseen(libraries: Iterable[str], names: Callable[[], Collection[str]]) -> bool:
+    """Whether code that reaches these distributions may read files that no audit event tells of.
+
+    ``names`` gives the names that the code uses, for libraries of which only some functions do.
+    """
+    reached = set(libraries)
+    if not _READERS.isdisjoint(reached):
+        return True
+    return any(library in reached and not some.isdisjoint(names()) for library, some in _BY_NAME.items())

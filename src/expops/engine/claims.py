@@ -24,7 +24,7 @@ _CODE: Final = (".py", ".pyc", ".so", ".pyd")
 
 def claim(observer: Observer, describer: Describer, code: CodeFingerprint, arguments: Mapping[str, object]) -> None:
     """Make inputs, of the action that is about to execute, of what it may read unseen."""
-    unseen = reads_unseen(code.libraries)
+    unseen = reads_unseen(code.libraries, lambda: describer.names(code))
     for item in _leaves(arguments.values()):
         if isinstance(item, str):
             if unseen and _may_name_a_file(item):

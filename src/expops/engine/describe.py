@@ -50,6 +50,7 @@ class Describer:
         self._always = always
         self._described: list[type] = []
         self._texts: dict[str, dict[str, list[str]]] = {}
+        self._names: dict[str, frozenset[str]] = {}
         self.state = ModuleState(self.code_of, always=always)
 
     def code_of(self, value: object) -> str | None:
@@ -84,6 +85,12 @@ class Describer:
         if code.digest not in self._texts:
             self._texts[code.digest] = self._code.texts(code.symbols)
         return self._texts[code.digest]
+
+    def names(self, code: CodeFingerprint) -> frozenset[str]:
+        """The names that all the code uses which a fingerprint is of, without what they are attributes of."""
+        if code.digest not in self._names:
+            self._names[code.digest] = self._code.names(code.symbols)
+        return self._names[code.digest]
 
     def forget(self) -> None:
         """Work out anew what functions reach: another module was loaded."""

@@ -174,6 +174,7 @@ class Workspace:
         ambient.put_back(self._mark)
         sys.path[:] = [entry for entry in sys.path if entry not in self._path]
         self.take_warnings()
+        remember_in(FileDigests())
         self.cache.kv.close()
 
     def take_warnings(self) -> list[str]:

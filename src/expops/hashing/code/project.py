@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ...errors import SourceError
 from ..canonical import digest_of
 from .closure import Closures
 from .facts import FileFacts, function_facts
@@ -106,12 +108,35 @@ class ProjectCode:
         """Constant text in the definitions of ``symbols``, such as ``src/lib.py::clean``, by file."""
         from .texts import texts_of  # needs ast; of interest only when an action executes
 
-        names: dict[str, set[str]] = {}
+        return {file: texts_of(self._files.source(file), file, names) for file, names in self._by_file(symbols).items()}
+
+    def names(self, symbols: Iterable[str]) -> frozenset[str]:
+        """The last parts of all names that the definitions of ``symbols`` use: ``read_csv`` of ``pd.read_csv``."""
+        found: set[str] = set()
+        for file, names in self._by_file(symbols).items():
+            facts = self._files.facts(file)
+            for name in names:
+                known = facts.symbols.get(name)
+                for reference in known.code.references if known is not None else ():
+                    found.add(re.split(r"[.|:]", reference)[-1])
+                found.update(target for _, target in facts.imports.get(name, ()))
+        return frozenset(found)
+
+    def _by_file(self, symbols: Iterable[str]) -> dict[str, set[str]]:
+        """The top-level names among ``symbols`` by file, of files that can be read."""
+        found: dict[str, set[str]] = {}
         for symbol in symbols:
             file, _, name = symbol.rpartition("::")
-            names.setdefault(file, set()).add(name.partition(".")[0])
-        sources = {file for file in names if file.endswith(".py")}
-        return {file: texts_of(self._files.source(file), file, names[file]) for file in sorted(sources)}
+            if file.endswith(".py"):
+                found.setdefault(file, set()).add(name.partition(".")[0])
+        return {file: found[file] for file in sorted(found) if self._is_readable(file)}
+
+    def _is_readable(self, file: str) -> bool:
+        try:
+            self._files.facts(file)
+        except SourceError:
+            return False
+        return True
 
     def forget_loaded(self) -> None:
         """Let go of all that is known of loaded objects, since modules are about to be loaded anew."""
