@@ -89,7 +89,7 @@ MUST_RERUN: list[tuple[str, str, Edit, str]] = [
     ("Path.is_dir", "Path('data/new.csv').is_dir()", APPEARS, "file data/new.csv appeared"),
     ("absolute", "(PROJECT / 'extra.txt').exists()", _write("extra.txt", ""), "file extra.txt appeared"),
     ("follow_symlinks", "os.stat('data/x.csv', follow_symlinks=True).st_mode > 0", GONE, "file data/x.csv is gone"),
-    ("dir_fd", "(f := os.open('data', 0), os.stat('x.csv', dir_fd=f).st_size)[1]", GROWS, "size of file data/x.csv"),
+    ("dir_fd", "opened('data', lambda f: os.stat('x.csv', dir_fd=f).st_size)", GROWS, "size of file data/x.csv"),
     ("bytes", "os.path.exists(b'data/new.csv')", APPEARS, "file data/new.csv appeared"),
     (
         "try to open",
@@ -110,7 +110,7 @@ MUST_RERUN: list[tuple[str, str, Edit, str]] = [
     # Listings.
     ("listdir", "len(os.listdir('data'))", APPEARS, "folder data has other files"),
     ("scandir", "len(list(os.scandir('data')))", APPEARS, "folder data has other files"),
-    ("listdir of a descriptor", "len(os.listdir(os.open('data', 0)))", APPEARS, "folder data has other files"),
+    ("listdir of a descriptor", "opened('data', lambda f: len(os.listdir(f)))", APPEARS, "folder data has other files"),
     ("glob", "sorted(glob.glob('data/*.csv'))", APPEARS, "folder data has other files"),
     ("glob below", "sorted(glob.glob('data/**', recursive=True))", _write("data/sub/b.csv", ""), "folder data/sub has"),
     (
@@ -138,10 +138,10 @@ MUST_RERUN: list[tuple[str, str, Edit, str]] = [
     # Content.
     ("copy", "shutil.copy('data/x.csv', 'y.csv')", OTHER, "file data/x.csv changed"),
     ("copytree", "shutil.copytree('data', 'copy')", OTHER, "file data/x.csv changed"),
-    ("os.open", "os.read(os.open('data/x.csv', os.O_RDONLY), 9)", OTHER, "file data/x.csv changed"),
+    ("os.open", "opened('data/x.csv', lambda f: os.read(f, 9))", OTHER, "file data/x.csv changed"),
     (
         "open in a folder",
-        "os.read(os.open('x.csv', 0, dir_fd=os.open('data', 0)), 9)",
+        "opened('data', lambda f: opened('x.csv', lambda g: os.read(g, 9), dir_fd=f))",
         OTHER,
         "file data/x.csv changed",
     ),
@@ -224,6 +224,13 @@ MUST_STAY: list[tuple[str, str, Edit]] = [
 ]
 
 HELPERS = """
+def opened(path, use, **folder):
+    descriptor = os.open(path, os.O_RDONLY, **folder)
+    try:
+        return use(descriptor)
+    finally:
+        os.close(descriptor)
+
 def run(*command, cwd=None):
     subprocess.run(command, cwd=cwd, check=True, capture_output=True)
 
