@@ -208,6 +208,7 @@ MUST_STAY: list[tuple[str, str, Edit]] = [
         _nothing,
     ),
     ("a folder filled, then asked for", "(os.mkdir('o'), Path('o/y').write_text(''), os.path.isdir('o'))[2]", _nothing),
+    ("a look of a library before it writes", "(save_image(PROJECT / 'plot.png'), 1)[1]", _nothing),
     ("scratch files", "tempfile.NamedTemporaryFile().write(b'1')", _nothing),
     ("scratch folders", "os.path.exists(tempfile.mkdtemp())", _nothing),
     ("byte code", "os.path.exists(PROJECT / 'src/__pycache__/model.pyc')", _write("src/__pycache__/model.pyc", "")),
@@ -233,6 +234,10 @@ def opened(path, use, **folder):
 
 def run(*command, cwd=None):
     subprocess.run(command, cwd=cwd, check=True, capture_output=True)
+
+def save_image(path):
+    from PIL import Image
+    Image.new("L", (2, 2)).save(path)
 
 def seen_by_nobody(path):
     libc = ctypes.CDLL(None, use_errno=True)

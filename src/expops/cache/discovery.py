@@ -26,10 +26,24 @@ class Observed:
 
     ``written`` holds files, and variables with ``$`` in front, that it wrote itself, which makes them no inputs when it
     reads them later; ``made`` those of the files that were not there before; ``own`` what else it has removed, moved or
-    made. ``claims`` are the files that it was only handed or named, and whether that was in a command.
+    made; ``checked`` what libraries asked about, which may be before they write there. ``claims`` are
+    the files that it was only handed or named, and whether that was in a command.
     """
 
-    __slots__ = ("claims", "file", "folder", "link", "made", "own", "seed", "size", "type", "variable", "written")
+    __slots__ = (
+        "checked",
+        "claims",
+        "file",
+        "folder",
+        "link",
+        "made",
+        "own",
+        "seed",
+        "size",
+        "type",
+        "variable",
+        "written",
+    )
 
     def __init__(self) -> None:
         self.file: dict[str, str] = {}
@@ -42,6 +56,7 @@ class Observed:
         self.written: set[str] = set()
         self.made: set[str] = set()
         self.own: set[str] = set()
+        self.checked: set[str] = set()
         self.claims: dict[str, bool] = {}
 
     def values(self) -> dict[str, dict[str, str]]:
@@ -58,6 +73,11 @@ class Observed:
         if name in self.written or name in self.own:
             return True
         return is_folder and any(made.startswith(name + "/") for made in self.made)
+
+    def unasked(self, name: str) -> None:
+        """What was asked about a path was about to be settled by the action itself, so it is no dependency."""
+        for kind in ASKED:
+            getattr(self, kind).pop(name, None)
 
     def disclaim(self, name: str) -> None:
         """A file that the action was only handed or named is no input of it."""

@@ -109,8 +109,7 @@ class Observer:
         name = self.places.name(absolute)
         for observed in self.stack:
             observed.own.add(name)
-            for kind in (TYPE, SIZE, LINK):
-                getattr(observed, kind).pop(name, None)
+            observed.unasked(name)
 
     def asked(
         self, path: str, status: os.stat_result | None, frame: FrameType, *, links: bool, again: bool = False
@@ -134,6 +133,8 @@ class Observer:
         for observed in self.stack:
             if name not in getattr(observed, kind) and not observed.is_own(name, is_folder=word == FOLDER):
                 getattr(observed, kind)[name] = word
+                if not self._scope.is_project_code(who.file):
+                    observed.checked.add(name)
 
     def _is_asked_for(self, path: str, source: str) -> bool:
         project = self.places.project
@@ -195,6 +196,8 @@ class Observer:
             observed.disclaim(name)
             if made:
                 observed.made.add(name)
+                if name in observed.checked:
+                    observed.unasked(name)
 
     def _read(self, name: str, path: str, *, creating: bool) -> None:
         # At once for the enclosing actions too: what one of them writes later doesn't make this any less of an input.
