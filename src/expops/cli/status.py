@@ -64,10 +64,10 @@ def planned(loaded: wiring.Loaded, only: Sequence[str], forced: Sequence[str]) -
     return list(wiring.planner(loaded, sorted(options.forced)).plan_all(names).values())
 
 
-def _document(item: Planned) -> dict[str, str]:
+def _document(item: Planned) -> dict[str, object]:
     # A process that can't even be called is not in the cache either.
     verdict = "miss" if item.verdict == "failed" else item.verdict
-    return {"path": item.name, "plan": verdict, "reason": item.reason}
+    return {"path": item.name, "plan": verdict, "reason": item.reason, "reasons": list(item.reasons)}
 
 
 def _print(plan: Sequence[Planned], out: Printer, *, everything: bool) -> None:

@@ -45,6 +45,7 @@ class Dispatcher:
             work=self._folder.path,
             seed=options.seed,
             import_roots=project.import_roots,
+            libraries=project.config.cache.libraries,
             open_cache=options.open_cache,
         )
         # Workers look up what is pending here.

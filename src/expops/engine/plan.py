@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from ..cache.discovery import Places, Surroundings
-from ..cache.explain import Described, short
+from ..cache.explain import NEVER_RAN, Described, texts
 from ..cache.files import FileDigests
 from ..cache.keys import ActionKey
 from ..cache.manifest import Manifest
@@ -21,21 +21,28 @@ from ..pipeline.binding import Binding, Takes, bind, takes
 from ..pipeline.config import Config, ProcessConfig
 from ..pipeline.graph import Graph
 from .frames import SeedPath
+from .reasons import reasons_of
 
 
 class Planned(NamedTuple):
     """What is known of a process before it runs.
 
     ``verdict`` is "hit", "miss", "unknown" (an upstream process has to run first) or "failed" (its arguments can't be
-    bound; the reason says why). The other fields are set for hits and misses.
+    bound; the reason says why). ``reasons`` are all causes that are known. The other fields are set for hits and
+    misses.
     """
 
     name: str
     verdict: str
-    reason: str
+    reasons: tuple[str, ...]
     described: Described | None = None
     look_up: LookUp | None = None
     binding: Binding | None = None
+
+    @property
+    def reason(self) -> str:
+        """All reasons in one line."""
+        return "; ".join(self.reasons)
 
     @property
     def manifest(self) -> Manifest | None:
@@ -87,7 +94,7 @@ class Planner:
         for source in self._graph.upstream(name):
             manifest = plan[source].manifest
             if manifest is None:
-                return Planned(name, "unknown", f"waits for '{source}'")
+                return Planned(name, "unknown", (f"waits for '{source}'",))
             upstream[source] = manifest
         return self.plan(name, upstream)
 
@@ -99,25 +106,31 @@ class Planner:
         try:
             binding = bind(process, signature, outputs, self._parameters)
         except ProcessError as fault:
-            return Planned(name, "failed", str(fault))
+            return Planned(name, "failed", (str(fault),))
         inputs = {
             argument: outputs[source][output].fingerprint for argument, (source, output) in binding.outputs.items()
         }
         parameters = {argument: fingerprint(value) for argument, value in binding.parameters.items()}
         key = ActionKey("process", name, code.digest, inputs, parameters, {})
         labels = {argument: source for argument, (source, _) in binding.outputs.items()}
-        texts = {argument: text for argument, value in binding.parameters.items() if (text := short(value))}
-        described = Described(key, code, labels, texts)
+        described = Described(key, code, labels, texts(binding.parameters))
         around = Surroundings(self._places, self._files, SeedPath(self._seed, name).identity)
         look_up = self._cache.look_up(name, key.digest(), around)
         if not process.cache:
-            return Planned(name, "miss", "caching is off for it", described, look_up, binding)
+            return Planned(name, "miss", ("caching is off for it",), described, look_up, binding)
         if name in self._forced:
-            return Planned(name, "miss", "forced", described, look_up, binding)
+            return Planned(name, "miss", ("forced",), described, look_up, binding)
         if look_up.manifest is not None:
-            return Planned(name, "hit", "nothing changed", described, look_up, binding)
-        reasons = self._cache.reasons(described, look_up, around)
-        return Planned(name, "miss", "; ".join(reasons), described, look_up, binding)
+            return Planned(name, "hit", ("nothing changed",), described, look_up, binding)
+        reasons = self._reasons(described, look_up, around)
+        return Planned(name, "miss", reasons, described, look_up, binding)
+
+    def _reasons(self, described: Described, look_up: LookUp, around: Surroundings) -> tuple[str, ...]:
+        reasons = reasons_of(self._cache, described, look_up, around, self._seed)
+        other = self._cache.ran_at(described.code.digest) if reasons == (NEVER_RAN,) else ""
+        if other and other not in self._processes:
+            return (f"never ran under this name; its code ran as '{other}'",)
+        return reasons
 
     def _function(self, process: ProcessConfig) -> tuple[CodeFingerprint, Takes]:
         where = (process.script, process.function)

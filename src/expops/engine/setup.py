@@ -12,7 +12,7 @@ class Setup(NamedTuple):
     """What a worker needs to know of a run. ``open_cache`` must pickle: it opens the cache in the worker.
 
     ``project`` and ``work`` are absolute folders (of the project, and for this run's working folders); ``import_roots``
-    go in front of ``sys.path``.
+    go in front of ``sys.path``; ``libraries`` is the policy for their versions.
     """
 
     project: str
@@ -21,4 +21,5 @@ class Setup(NamedTuple):
     work: str
     seed: int
     import_roots: tuple[str, ...]
+    libraries: str
     open_cache: Callable[[], ResultCache]

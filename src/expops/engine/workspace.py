@@ -35,7 +35,10 @@ class Workspace:
         self.setup = setup
         self.cache = setup.open_cache()
         self._memo = KVMemo(self.cache.kv)
-        self.code = ProjectCode(setup.project, import_roots=setup.import_roots, memo=self._memo)
+        self.code = ProjectCode(
+            setup.project, import_roots=setup.import_roots, memo=self._memo, libraries=setup.libraries
+        )
+        self.cache.code = self.code
         self.describer = Describer(self.code)
         self.observer = Observer(Places(setup.project, None), FileDigests(self._memo))
         self.imports = ImportGuard(self.code, setup.project, setup.seed, self.observer)

@@ -7,27 +7,33 @@ from typing import Final, NamedTuple
 
 from ..canonical import digest_of
 from .graph import Graph, Node
+from .versions import counted, joined
 
 _VARIANTS: Final = {"docs": 1, "annotations": 2}
 _HINTS: Final = 2
 
 
 class Closure(NamedTuple):
-    """Everything reached. ``variant`` says which of four digests of code counts."""
+    """Everything reached. ``variant`` says which of four digests of code counts, ``counted`` what of ``libraries``."""
 
     digest: str
     variant: int
     symbols: dict[str, str]
     libraries: dict[str, str]
+    counted: dict[str, str]
     widened: dict[str, str]
     files: tuple[str, ...]
 
 
 class Closures:
-    """Sums up. Equal sets are kept once: in a tangled project most nodes reach the same ones."""
+    """Sums up. Equal sets are kept once: in a tangled project most nodes reach the same ones.
 
-    def __init__(self, graph: Graph) -> None:
+    ``policy`` says how much of libraries' versions counts.
+    """
+
+    def __init__(self, graph: Graph, policy: str) -> None:
         self._graph = graph
+        self._policy = policy
         self._reached: dict[tuple[Node, bool], frozenset[Node]] = {}
         self._sets: dict[frozenset[Node], frozenset[Node]] = {}
         self._sums: dict[frozenset[Node], Closure] = {}
@@ -52,20 +58,22 @@ class Closures:
             sources = {node.file for node in reached if node.file.endswith(".py")}
             reached |= {self._graph.source_text(file) for file in sources}
         symbols: dict[str, str] = {}
-        libraries: dict[str, str] = {}
+        versions: dict[str, set[str]] = {}
         reasons: dict[str, set[str]] = {}
         for node in reached:
             if node.digests is not None:
                 symbols[node.identity] = node.digests[variant]
             elif node.library is not None:
-                libraries[node.library[0]] = node.library[1]
+                versions.setdefault(node.library[0], set()).add(node.library[1])
             elif node.widened is not None:
                 reasons.setdefault(node.file, set()).add(node.widened)
         symbols = dict(sorted(symbols.items()))
-        libraries = dict(sorted(libraries.items()))
+        libraries = {name: joined(versions[name]) for name in sorted(versions)}
+        counts = counted(libraries, self._policy)
         widened = {file: "; ".join(sorted(reasons[file])) for file in sorted(reasons)}
         files = tuple(sorted({identity.rpartition("::")[0] for identity in symbols}))
-        return Closure(digest_of([symbols, libraries, widened]), variant, symbols, libraries, widened, files)
+        digest = digest_of([symbols, counts, widened])
+        return Closure(digest, variant, symbols, libraries, counts, widened, files)
 
     def _reach_all(self, start: Iterable[Node], hints: bool) -> frozenset[Node]:
         return self._kept(frozenset[Node]().union(*(self._reach(node, hints) for node in start)))
