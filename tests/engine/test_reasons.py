@@ -56,6 +56,7 @@ class Scene(Sandbox):
         self.depth = 3
         self.name = "use"
         self.cache = True
+        self.policy = "exact"
         self.write("src/model.py", MODEL)
         self.write("src/lib.py", LIB)
         self.write("data/x.txt", "x")
@@ -86,6 +87,8 @@ class Scene(Sandbox):
             "cache": self.cache,
         }
         self.configure(["load", use], f"load {self.name}")
+        cache = f'"experiment": {{"cache": {{"libraries": "{self.policy}"}},'
+        self.edit("configs/project_config.yaml", '"experiment": {', cache)
         result = self.run(seed=seed, forced=forced)
         assert result.run.status == "done", result.actions
         return {path: reason for path, reason in reasons(result).items() if outcomes(result)[path] == "executed"}
@@ -226,3 +229,23 @@ def test_another_call_of_a_step_is_new_only_in_its_inputs(tmp_path: Path) -> Non
     assert reasons(sandbox.run())["run/part"] == "never ran before"
     again = reasons(sandbox.run(settings=["run.n=2"]))
     assert (again["run/part"], again["run/part#2"]) == ("nothing changed", "never ran before with these inputs")
+
+
+def test_the_policy_for_libraries_holds_for_processes_and_steps(scene: Scene) -> None:
+    scene.policy = "minor"
+    changed = "the policy for versions of libraries changed"
+    assert scene.again() == {"use": changed, "use/work": changed}
+    scene.install("1.0.7")
+    assert scene.again() == {}
+    scene.install("1.1")
+    told = "library alien 1.0 → 1.1"
+    assert scene.again() == {"use": told, "use/work": told}
+    scene.policy = "ignore"
+    assert set(scene.again()) == {"use", "use/work"}
+    scene.install("2.0")
+    assert scene.again() == {}
+    # What was made under a loose policy is not handed out under a strict one.
+    scene.policy = "exact"
+    assert set(scene.again()) == {"use", "use/work"}
+    scene.install("1.0")
+    assert scene.again() == {}, "this was made before the policy was touched"
