@@ -23,6 +23,7 @@ from .engine.describe import Describer
 from .engine.frames import Frame, SeedPath
 from .engine.streams import Capture
 from .hashing.code import ProjectCode
+from .hashing.code.versions import POLICIES
 from .pipeline import context
 from .pipeline.decorators import Names, Step
 from .runs.ledger import new_run_id
@@ -51,12 +52,22 @@ class Cache:
     folder: where results are kept; made if need be
     seed: root of the seeds that steps draw with, from 0, of at most 128 bits
     project: folder whose code counts as yours; by default that of the script that runs, or the current folder
+    libraries: how much of libraries' versions counts: ``exact`` (all), ``minor`` (``1.26.4`` as ``1.26``) or ``ignore``
 
     ``hits`` and ``executed`` count what was served and what ran. Raises
-    :class:`~expops.errors.StoreUnavailable` when the folder can't be used.
+    :class:`~expops.errors.StoreUnavailable` when the folder can't be used, and ``ValueError`` for another policy.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, seed: int = 42, project: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        seed: int = 42,
+        project: str | None = None,
+        libraries: str = "exact",
+    ) -> None:
+        if libraries not in POLICIES:
+            raise ValueError(f"libraries is {libraries!r}; choose from {', '.join(POLICIES)}")
         self.folder = os.path.abspath(os.fspath(folder))
         self.seed = seed
         self.hits = 0
@@ -64,12 +75,14 @@ class Cache:
         kv, blobs = open_folder(self.folder)
         memo = KVMemo(kv)
         root = os.path.abspath(project) if project is not None else _own_folder()
-        code = ProjectCode(root, import_roots=(root,), memo=memo, main=_script())
+        code = ProjectCode(root, import_roots=(root,), memo=memo, main=_script(), libraries=libraries)
         files = FileDigests(memo)
         remember_in(files)
         observer = Observer(Places(root, None), files)
+        results = ResultCache(kv, blobs)
+        results.code = code
         session = Session(
-            cache=ResultCache(kv, blobs),
+            cache=results,
             describer=Describer(code, always=True),
             observer=observer,
             capture=Capture(self._printed),

@@ -30,7 +30,7 @@ class Counting(MemoryKV):
 
 
 def described(argument: int, code: str) -> Described:
-    fingerprint = CodeFingerprint(code, {"m.py::f": code}, {}, {}, ("m.py",))
+    fingerprint = CodeFingerprint(code, {"m.py::f": code}, {}, {}, {}, ("m.py",), {})
     return Described(ActionKey("step", "f", code, {"x": str(argument)}, {}, {}), fingerprint, {}, {})
 
 

@@ -19,7 +19,7 @@ def test_status_plans_without_running_anything(project: Project) -> None:
         ("aside", "unknown"),
         ("report", "unknown"),
     ]
-    assert all(set(item) == {"path", "plan", "reason"} for item in fresh["actions"])
+    assert all(set(item) == {"path", "plan", "reason", "reasons"} for item in fresh["actions"])
     assert project("runs", "--json").json == {"runs": []}
 
 

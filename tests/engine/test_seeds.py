@@ -59,7 +59,7 @@ def test_a_changed_seed_reruns_what_draws(tmp_path: Path) -> None:
         "draw": "executed",
         "still": "hit",
     }
-    assert reasons(second)["draw"] == "the random seed changed"
+    assert reasons(second)["draw"] == "random seed 42 → 7"
     assert outcomes(sandbox.run(seed=7)) == {"draw": "hit", "still": "hit"}
     assert outcomes(sandbox.run(seed=42)) == {"draw": "hit", "still": "hit"}
 

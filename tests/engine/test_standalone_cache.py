@@ -118,3 +118,9 @@ def test_what_a_script_calls_does_not_count_for_what_it_defines(tmp_path: Path) 
     assert run("print(work(2), cache.hits)\n") == "working\n2 1\nworking\n3 1\n"
     # Of the four calls, only work(3) is new.
     assert run("for i in range(1, 4):\n    print(work(i), cache.hits)\n").endswith("working\n4 3\n")
+
+
+def test_another_policy_for_libraries_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="choose from exact, minor, ignore"):
+        expops.Cache(tmp_path, libraries="loose")
+    assert expops.Cache(tmp_path, libraries="minor").folder == str(tmp_path)

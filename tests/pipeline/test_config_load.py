@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -204,3 +205,28 @@ def test_settings_that_can_not_be_read(workshop, setting: str, error: type[Excep
 def test_values_that_are_no_yaml(workshop, setting: str) -> None:
     with pytest.raises(UsageError):
         override(workshop.load(TEXT), [setting])
+
+
+LIBRARIES = """
+scripts: {main: main.py}
+experiment: {cache: {@POLICY@}, pipeline: {processes: [{name: a}]}}
+"""
+
+
+def with_policy(root: Path, written: str) -> str:
+    (root / "configs").mkdir()
+    (root / "configs/project_config.yaml").write_text(LIBRARIES.replace("@POLICY@", written))
+    (root / "main.py").write_text("")
+    return str(root)
+
+
+@pytest.mark.parametrize(("written", "policy"), [("", "exact"), ("libraries: minor", "minor")])
+def test_the_policy_for_versions_of_libraries(tmp_path: Path, written: str, policy: str) -> None:
+    assert load_config(with_policy(tmp_path, written)).cache.libraries == policy
+
+
+def test_a_policy_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(with_policy(tmp_path, "libraries: loose"))
+    told = "experiment.cache.libraries: expected one of exact, minor, ignore, found the text 'loose'"
+    assert [str(problem) for problem in caught.value.problems] == [f"configs/project_config.yaml:3: {told}"]

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..hashing.code import CodeFingerprint, changes, option_change
+from ..hashing.code.versions import change
 from .discovery import Values, readable
 from .keys import ActionKey
 from .manifest import Manifest
 from .status import ABSENT, ASKED, FOLDER
 
 _FEW: Final = 10
+_LEAVES: Final = 100
 _SCALARS: Final = (str, int, float, bool, bytes, type(None))
 NEVER_RAN: Final = "never ran before"
 UNCHANGED: Final = "nothing changed"
+NEW_INPUTS: Final = "never ran before with these inputs"
+ELSEWHERE: Final = "what it read when it ran elsewhere has changed"
+GONE: Final = "its stored result is gone"
+FORGOTTEN: Final = "what it last ran with is not known any more"
+UNREADABLE: Final = "nothing is known of earlier runs: the cache can't be read"
+NOT_TAKEN: Final = "its result was not to be taken from the cache"
+SEED_CHANGED: Final = "the random seed changed"
+# In place of a result: why there is none.
+ENDED: Final = {"!failed": "it failed last time", "!unkept": "its last result could not be kept"}
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Described(NamedTuple):
-    """A key with words: how to call each input and parameter, and the code behind the digest."""
+    """A key with words: how to call each input and parameter, and the code behind the digest.
+
+    ``labels`` maps inputs to the processes that gave them, ``values`` names to short texts of their values; what lies
+    in a mapping has an entry of its own, such as ``model.rate``.
+    """
 
     key: ActionKey
     code: CodeFingerprint
@@ -33,15 +48,25 @@ class Described(NamedTuple):
         *parts, version = self.key
         return _dumps([*parts, self.labels, self.values, version]).encode()
 
-    def code_record(self) -> bytes:
-        """The parts of the code fingerprint, for the same end."""
-        return _dumps([self.code.symbols, self.code.libraries, self.code.widened]).encode()
 
+class CodeRecord(NamedTuple):
+    """What is remembered of a code fingerprint: its parts, the contents of its files, the path that it ran at."""
 
-def key_of(parts: list[Any]) -> tuple[ActionKey, dict[str, str], dict[str, str]]:
-    """The key, labels and values in a record that :meth:`Described.key_record` made."""
-    kind, name, code, inputs, parameters, closure, labels, values, *version = parts
-    return ActionKey(kind, name, code, inputs, parameters, closure, *version), labels, values
+    symbols: dict[str, str]
+    libraries: dict[str, str]
+    counted: dict[str, str]
+    widened: dict[str, str]
+    contents: dict[str, str]
+    path: str
+
+    @property
+    def root(self) -> str:
+        """The symbol of the function itself, which is named first."""
+        return next(iter(self.symbols), "")
+
+    def pack(self) -> bytes:
+        """Its bytes."""
+        return _dumps(self).encode()
 
 
 def why_hit(manifest: Manifest) -> str:
@@ -53,16 +78,27 @@ def why_hit(manifest: Manifest) -> str:
     return f"accepted on {day}: {'; '.join(accepted.reasons)} since the run that made it"
 
 
-def why(now: Described, before: str | None, load: Callable[[str], bytes | None]) -> list[str]:
+def code_record(raw: bytes | None) -> CodeRecord | None:
+    """The record in ``raw``."""
+    return CodeRecord(*json.loads(raw)) if raw is not None else None
+
+
+def key_of(raw: bytes) -> tuple[ActionKey, dict[str, str], dict[str, str]]:
+    """Key, labels and values that :meth:`Described.key_record` has written."""
+    kind, name, code, inputs, parameters, closure, labels, values, *version = json.loads(raw)
+    return ActionKey(kind, name, code, inputs, parameters, closure, *version), labels, values
+
+
+def why(now: Described, before: str, load: Callable[[str], bytes | None]) -> list[str]:
     """Reasons why the action of digest ``before`` is not the action ``now``; all that are known.
 
     ``load`` gives a remembered record by name.
     """
-    raw = load("key/" + before) if before else None
+    raw = load("key/" + before)
     if raw is None:
-        return [NEVER_RAN]
-    old, labels, values = key_of(json.loads(raw))
-    reasons = code_reasons(now, old, load) + other_reasons(now, old, labels, values)
+        return [FORGOTTEN]
+    old, labels, values = key_of(raw)
+    reasons = code_differences(now, old, load) + other_reasons(now, old, labels, values)
     return reasons or ["its key changed"]
 
 
@@ -81,7 +117,7 @@ def why_discovered(before: Values, now: Values) -> list[str]:
         for name, digest in found.items():
             if now.get(kind, {}).get(name) != digest:
                 reasons.append(_discovered(kind, name, digest, now.get(kind, {}).get(name)))
-    return reasons
+    return list(dict.fromkeys(reasons))
 
 
 def _discovered(kind: str, name: str, was: str, is_now: str | None) -> str:
@@ -99,25 +135,41 @@ _DISCOVERED = {
     "size": "size of file {} changed",
     "link": "link {} leads elsewhere, or is none any more",
     "variable": "environment variable {} changed",
-    "seed": "the random seed changed",
+    "seed": SEED_CHANGED,
 }
 
 
-def code_reasons(now: Described, old: ActionKey, load: Callable[[str], bytes | None]) -> list[str]:
+def code_differences(now: Described, old: ActionKey, load: Callable[[str], bytes | None]) -> list[str]:
     """How the code of two actions differs."""
     if now.key.code == old.code:
         return []
-    raw = load("code/" + old.code)
-    if raw is None:
-        return ["code changed"]
-    symbols, libraries, _ = json.loads(raw)
+    before = code_record(load("code/" + old.code))
+    return code_reasons(now.code, before) if before is not None else ["code changed"]
+
+
+def code_reasons(now: CodeFingerprint, before: CodeRecord) -> list[str]:
+    """Reasons why a code fingerprint is not the one that was remembered."""
     # A fingerprint names the function itself first.
-    reasons = changes(symbols, now.code.symbols, root=next(iter(now.code.symbols), ""))
-    for library in sorted({*libraries, *now.code.libraries}):
-        was, is_now = libraries.get(library), now.code.libraries.get(library)
-        if was != is_now:
-            reasons.append(f"library {library} {was or 'not used'} → {is_now or 'not used'}")
+    reasons = changes(before.symbols, now.symbols, root=next(iter(now.symbols), ""))
+    reasons += _library_reasons(now, before)
+    for file, told in now.widened.items():
+        if told != before.widened.get(file):
+            reasons.append(f"all of {file} counts now: {told}")
     return reasons or ["code changed"]
+
+
+def _library_reasons(now: CodeFingerprint, before: CodeRecord) -> list[str]:
+    if now.counted == before.counted:
+        return []
+    names = sorted({*before.libraries, *now.libraries})
+    reasons = [
+        change(name, was, is_now)
+        for name in names
+        if (was := before.libraries.get(name)) != (is_now := now.libraries.get(name))
+        # Under a looser policy a version may have changed without being a cause.
+        and before.counted.get(name) != now.counted.get(name)
+    ]
+    return reasons or ["the policy for versions of libraries changed"]
 
 
 def _input_reasons(now: Described, old: ActionKey, labels: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
@@ -152,11 +204,48 @@ def _changed(
             reasons.append(f"{what} {name} is new" + (f": {is_now}" if is_now else ""))
         elif name not in now:
             reasons.append(f"{what} {name} is gone" + (f" (it was {was})" if was else ""))
-        elif was and is_now and was != is_now:
-            reasons.append(f"{what} {name} {was} → {is_now}")
         else:
-            reasons.append(f"{what} {name} changed")
+            reasons += _inside(what, name, now_values, old_values) or [_differs(what, name, was, is_now)]
     return reasons
+
+
+def _differs(what: str, name: str, was: str | None, is_now: str | None) -> str:
+    return f"{what} {name} {was} → {is_now}" if was and is_now and was != is_now else f"{what} {name} changed"
+
+
+def _inside(what: str, name: str, now: Mapping[str, str], old: Mapping[str, str]) -> list[str]:
+    """What differs within a mapping."""
+    inner = sorted(key for key in {*now, *old} if key.startswith(name + ".") and now.get(key) != old.get(key))
+    reasons = []
+    for key in inner:
+        was, is_now = old.get(key), now.get(key)
+        if was is None or is_now is None:
+            reasons.append(f"{what} {key} {'is new: ' if was is None else 'is gone (it was '}{is_now or f'{was})'}")
+        else:
+            reasons.append(f"{what} {key} {was} → {is_now}")
+    return reasons
+
+
+def texts(values: Mapping[str, object]) -> dict[str, str]:
+    """Short texts by name, of what lies within mappings too, for those that have one."""
+    found = {}
+    for name, value in values.items():
+        if text := short(value):
+            found[name] = text
+        if isinstance(value, dict) and len(value) <= _LEAVES:
+            found.update(_leaves(name, value))
+    return found
+
+
+def _leaves(name: str, value: dict[Any, object], depth: int = 4) -> Iterator[tuple[str, str]]:
+    for key, item in value.items():
+        if type(key) is not str:
+            continue
+        inner = f"{name}.{key}"
+        if isinstance(item, dict) and item and depth and len(item) <= _LEAVES:
+            yield from _leaves(inner, item, depth - 1)
+        elif text := short(item):
+            yield inner, text
 
 
 def short(value: object, limit: int = 60) -> str:

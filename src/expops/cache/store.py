@@ -10,20 +10,25 @@ Records in the KV store::
     result/<result>    the manifest
     last/<path>        digests of action and result of the action that was last seen at that place
     key/…  code/…      the parts of keys, to explain the next miss
+    source/<content>   text of a file of code, to show what has changed in it
+    cleared            when all results were removed, in seconds since the epoch
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, NamedTuple
 
 from ..blobs.base import ObjectStore
 from ..errors import CorruptData, StorageError
+from ..hashing.code import CodeFingerprint
 from ..kv.base import KVStore
+from . import explain, sources
 from .discovery import Names, Surroundings, names_of
-from .explain import Described, why, why_discovered
+from .explain import CodeRecord, Described, code_record, why, why_discovered
 from .keys import result_digest
 from .manifest import Manifest, pack, unpack
 
@@ -66,9 +71,14 @@ class ResultCache:
         self.warnings: dict[str, None] = {}
         self._raw: dict[str, bytes | None] = {}
         self._seen: dict[str, bytes] = {}
+        self.code: sources.Code | None = None  # where the text of code comes from, for those who record
         self._code_kept: set[str] = set()
         self._parts: dict[str, bytes | None] = {}
         self._ahead: Iterator[str] = iter(())
+        self._sources_kept: set[str] = set()
+        self._code_ran: dict[str, str] = {}
+        self._cleared: str | None = None
+        self._unread = False
 
     def prefetch(self, paths: Iterable[str]) -> None:
         """Fetch in two round trips what the actions at ``paths`` will ask for if nothing has changed since."""
@@ -154,6 +164,7 @@ class ResultCache:
         result = result_digest(look_up.action, manifest.discovered)
         if not self.write:
             return result
+        self._seen.pop("last/" + path, None)
         variants, refuted = self._merged(look_up, result, manifest)
         for digest in refuted:
             self.forget(digest)
@@ -165,8 +176,7 @@ class ResultCache:
         if variants != [{}]:
             items["action/" + look_up.action] = _dumps(variants).encode()
         if described.code.digest not in self._code_kept:
-            self._code_kept.add(described.code.digest)
-            items["code/" + described.code.digest] = described.code_record()
+            items |= self._code_items(described.code, path)
         self._put(items)
         self._parts.pop("key/" + look_up.action, None)
         return result
@@ -194,6 +204,28 @@ class ResultCache:
         first = {**names, _ACCEPTED: accepted} if accepted else names
         return [first, *others][:_VARIANTS], refuted
 
+    def _code_items(self, code: CodeFingerprint, path: str) -> dict[str, bytes]:
+        """What to keep of a fingerprint and its files, once in an OS process."""
+        self._code_kept.add(code.digest)
+        self._code_ran[code.digest] = path
+        contents = sources.contents(code, self.code) if self.code is not None else {}
+        parts = CodeRecord(code.symbols, code.libraries, code.counted, code.widened, contents, path)
+        items = {"code/" + code.digest: parts.pack()}
+        new = {file: content for file, content in contents.items() if content not in self._sources_kept}
+        if new and self.code is not None:
+            self._sources_kept.update(new.values())
+            there = self._get([sources.PREFIX + content for content in new.values()])
+            items |= sources.records({f: c for f, c in new.items() if sources.PREFIX + c not in there}, self.code)
+        return items
+
+    def unkept(self, path: str, look_up: LookUp, ended: str) -> None:
+        """Remember that an execution at ``path`` has left no result, and why: one of ``explain.ENDED``.
+
+        Where an earlier result is known, the next execution is explained by what has changed since that.
+        """
+        if self.write and (look_up.last is None or look_up.last.result in explain.ENDED):
+            self._seen["last/" + path] = f"{look_up.action} {ended}".encode()
+
     def _variants(self, look_up: LookUp) -> list[Names]:
         if look_up.variants is not None:
             return look_up.variants
@@ -208,16 +240,53 @@ class ResultCache:
         except StorageError as fault:
             self.warn(f"the cache can't be written, so a damaged result stays in it: {fault}")
 
-    def reasons(self, described: Described, look_up: LookUp, around: Surroundings) -> list[str]:
-        """Why the action of this look-up is a miss."""
-        if look_up.last is None or look_up.last.action != look_up.action:
-            return why(described, look_up.last.action if look_up.last else None, self._part)
-        raw = self._load("result/" + look_up.last.result)
-        before = self._manifest(look_up.action, raw)
+    def reasons(self, described: Described, look_up: LookUp, around: Surroundings) -> tuple[str, ...]:
+        """Why the action of this look-up is a miss: all causes that are known."""
+        last = look_up.last
+        if last is None:
+            return (self._unseen(described, look_up),)
+        if last.result in explain.ENDED:
+            return (explain.ENDED[last.result],)
+        same = last.action == look_up.action
+        result = "result/" + last.result
+        before = self._manifest(last.action, self._known([result]).get(result))
+        discovered: list[str] = []
+        if before is not None and before.discovered:
+            discovered = why_discovered(before.discovered, around.values(names_of(before.discovered)))
+        if not same:
+            return (*why(described, last.action, self._part), *discovered)
         if before is None:
-            return ["its stored result is gone"]
-        now = around.values(names_of(before.discovered))
-        return why_discovered(before.discovered, now) or ["its result was not to be taken from the cache"]
+            return (explain.GONE,)
+        return tuple(discovered) or (explain.NOT_TAKEN,)
+
+    def _unseen(self, described: Described, look_up: LookUp) -> str:
+        """What is known of an action that has left no trace at its place."""
+        if self._unread:
+            return explain.UNREADABLE
+        if look_up.variants and any(look_up.variants):
+            return explain.ELSEWHERE
+        if described.key.kind == "step" and self.ran_at(described.code.digest):
+            return explain.NEW_INPUTS
+        if self._cleared is None:
+            self._cleared = (self._load("cleared") or b"").decode()
+        if self._cleared:
+            day = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(self._cleared)))
+            return f"never ran since the cache was cleared on {day}"
+        return explain.NEVER_RAN
+
+    def ran_at(self, code: str) -> str:
+        """The path of an action that ran the code of that digest, ``""`` if none is known; asked for once."""
+        if code not in self._code_ran:
+            record = code_record(self._known(["code/" + code]).get("code/" + code))
+            self._code_ran[code] = record.path if record is not None else ""
+        return self._code_ran[code]
+
+    def before(self, look_up: LookUp) -> Manifest | None:
+        """The result that was last seen where the action of this look-up is."""
+        if look_up.last is None:
+            return None
+        name = "result/" + look_up.last.result
+        return self._manifest(look_up.last.action, self._known([name]).get(name))
 
     def flush(self) -> None:
         """Write down what :meth:`seen` has collected."""
@@ -268,6 +337,7 @@ class ResultCache:
         try:
             return self.kv.get_many(names)
         except StorageError as fault:
+            self._unread = True
             self.warn(f"the cache can't be read, so nothing is taken from it: {fault}")
             return {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +19,7 @@ from .records import manifest_in
 from .text import Printer, duration, local_time, plural, size, stdout
 
 _ACTIONS: Final = ("info", "ls", "clear")
-_RECORDS: Final = ("result/", "action/", "last/", "key/", "code/")
+_RECORDS: Final = ("result/", "action/", "last/", "key/", "code/", "source/")
 _BATCH: Final = 1000
 _EXAMPLES = """\
   expops cache info           # where it is, how large, what it has saved
@@ -195,6 +196,8 @@ def _clear(stores: opening.Stores, args: argparse.Namespace) -> int:
         return 1
     for start in range(0, len(names), _BATCH):
         kv.delete(names[start : start + _BATCH])
+    # Without this, what runs next would be told to have never run.
+    kv.put("cleared", str(time.time()).encode())
     blobs.delete(digests)
     if args.json:
         write_json({"results": held, "blobs": len(digests), "bytes": freed}, sys.stdout)

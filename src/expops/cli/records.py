@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..cache.explain import Described, key_of, why, why_discovered
+from ..cache.explain import CodeRecord, Described, code_record, key_of, why, why_discovered
+from ..cache.keys import ActionKey
 from ..cache.manifest import Manifest, unpack
 from ..errors import CorruptData, UnknownName
 from ..hashing.code import CodeFingerprint
@@ -56,6 +56,7 @@ class Remembered(NamedTuple):
 
     described: Described | None
     manifest: Manifest | None
+    code: CodeRecord | None = None
 
 
 def remembered(kv: KVStore, actions: Iterable[ActionRecord]) -> dict[str, Remembered]:
@@ -64,24 +65,21 @@ def remembered(kv: KVStore, actions: Iterable[ActionRecord]) -> dict[str, Rememb
     names = ["key/" + item.action for item in wanted if item.action]
     names += ["result/" + item.result for item in wanted if item.result]
     raw = kv.get_many(names)
-    keys = {name: json_list(value) for name, value in raw.items() if name.startswith("key/")}
-    codes = kv.get_many({"code/" + parts[2] for parts in keys.values()})
-    return {
-        item.path: Remembered(
-            _described(keys.get("key/" + item.action), codes),
-            manifest_in(raw.get("result/" + item.result), item.action),
-        )
-        for item in wanted
-    }
+    keys = {name: key_of(value) for name, value in raw.items() if name.startswith("key/")}
+    codes = kv.get_many({"code/" + key.code for key, _, _ in keys.values()})
+    found = {}
+    for item in wanted:
+        manifest = manifest_in(raw.get("result/" + item.result), item.action)
+        parts = keys.get("key/" + item.action)
+        code = code_record(codes.get("code/" + parts[0].code)) if parts is not None else None
+        found[item.path] = Remembered(_described(parts, code) if parts is not None else None, manifest, code)
+    return found
 
 
-def _described(parts: list[Any] | None, codes: dict[str, bytes]) -> Described | None:
-    if parts is None:
-        return None
-    key, labels, values = key_of(parts)
-    raw = codes.get("code/" + key.code)
-    symbols, libraries, widened = json_list(raw) if raw is not None else ({}, {}, {})
-    fingerprint = CodeFingerprint(key.code, symbols, libraries, widened, (), {})
+def _described(parts: tuple[ActionKey, dict[str, str], dict[str, str]], code: CodeRecord | None) -> Described:
+    key, labels, values = parts
+    known = code or CodeRecord({}, {}, {}, {}, {}, "")
+    fingerprint = CodeFingerprint(key.code, known.symbols, known.libraries, known.counted, known.widened, (), {})
     return Described(key, fingerprint, labels, values)
 
 
@@ -98,16 +96,11 @@ def manifest_in(raw: bytes | None, action: str) -> Manifest | None:
 
 def causes(kv: KVStore, before: Remembered, now: Remembered) -> list[str]:
     """In words, why two actions of one path are not the same; empty if nothing is known to differ."""
+    found: list[str] = []
     if before.described is not None and now.described is not None:
         old = before.described.key.digest()
         if old != now.described.key.digest():
-            return why(now.described, old, lambda name: kv.get_many([name]).get(name))
+            found += why(now.described, old, lambda name: kv.get_many([name]).get(name))
     if before.manifest is not None and now.manifest is not None:
-        return why_discovered(before.manifest.discovered, now.manifest.discovered)
-    return []
-
-
-def json_list(raw: bytes) -> list[Any]:
-    """A record of the cache that is a list."""
-    parts: list[Any] = json.loads(raw)
-    return parts
+        found += why_discovered(before.manifest.discovered, now.manifest.discovered)
+    return found

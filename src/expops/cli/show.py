@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..engine.names import folder_name
+from ..hashing.code.versions import shown
 from ..runs.ledger import Ledger
 from ..runs.model import ActionRecord, Metrics, RunRecord
 from ..runs.statistics import across
@@ -136,7 +137,7 @@ def _settings(run: RunRecord) -> list[tuple[str, str]]:
         ("saved", duration(run.saved) if run.saved else ""),
         ("git", commit),
         ("Python", run.python),
-        ("libraries", ", ".join(f"{name} {version}" for name, version in run.libraries.items())),
+        ("libraries", ", ".join(f"{name} {shown(version)}" for name, version in run.libraries.items())),
     ]
     return [row for row in rows if row[1]]
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import wiring
+from ..errors import UsageError
 from . import opening
 from .parsing import Parser, add_json, add_only, add_project, add_variation
 from .text import Printer, processes, stdout
@@ -19,11 +20,16 @@ _EXAMPLES = """\
   expops status                          # the project around the current folder
   expops status --set train.lr=0.2       # what that parameter would cost
   expops status --only evaluate --all    # evaluate and what it needs, cached or not
+  expops status --watch                  # again after each edit, until Ctrl-C
   expops status --json | jq '.actions[] | select(.plan == "miss")'
 """
 _WORDS = {"hit": "cached", "miss": "runs", "unknown": "unknown", "failed": "fails"}
 _STYLES = {"cached": "dim", "runs": "", "unknown": "yellow", "fails": "red"}
-_ALL_FIT = 24  # cached processes that are listed one by one
+_ALL_FIT = 24  # cached processes that are listed one by one where nobody's screen counts
+_AROUND = 5  # lines above and below the table, the prompt's included
+_FEWEST = 5
+_WRAPPED = 3  # lines that a row may take; where there is no room for that, each gets one
+_KEPT = ("fails", "runs", "unknown", "cached")
 
 
 def parser() -> Parser:
@@ -39,12 +45,17 @@ def parser() -> Parser:
     add_variation(made)
     add_only(made)
     made.add_argument("-a", "--all", action="store_true", help="list every process, however many are cached")
+    made.add_argument(
+        "-w", "--watch", action="store_true", help="follow edits: plan anew when a file changes; Ctrl-C ends it, with 0"
+    )
     add_json(made)
     return made
 
 
 def execute(args: argparse.Namespace) -> int:
     """Plan, and say what came of it."""
+    if args.watch:
+        return _watch(args)
     with opening.project(args) as loaded:
         plan = planned(loaded, args.only, args.force)
     if args.json:
@@ -56,6 +67,18 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
+def _watch(args: argparse.Namespace) -> int:
+    from .watch import watch  # a status that is asked for once does without
+
+    if args.json:
+        raise UsageError("--watch goes on and --json prints one document; leave one of them out")
+    return watch(
+        args,
+        lambda loaded: planned(loaded, args.only, args.force),
+        lambda plan, out: _print(plan, out, everything=args.all),
+    )
+
+
 def planned(loaded: wiring.Loaded, only: Sequence[str], forced: Sequence[str]) -> list[Planned]:
     """The plan of the processes ``only``, with all they need; of all processes if there are none."""
     options = wiring.run_options(loaded, targets=only, forced=forced)
@@ -64,10 +87,10 @@ def planned(loaded: wiring.Loaded, only: Sequence[str], forced: Sequence[str]) -
     return list(wiring.planner(loaded, sorted(options.forced)).plan_all(names).values())
 
 
-def _document(item: Planned) -> dict[str, str]:
+def _document(item: Planned) -> dict[str, object]:
     # A process that can't even be called is not in the cache either.
     verdict = "miss" if item.verdict == "failed" else item.verdict
-    return {"path": item.name, "plan": verdict, "reason": item.reason}
+    return {"path": item.name, "plan": verdict, "reason": item.reason, "reasons": list(item.reasons)}
 
 
 def _print(plan: Sequence[Planned], out: Printer, *, everything: bool) -> None:
@@ -76,19 +99,34 @@ def _print(plan: Sequence[Planned], out: Printer, *, everything: bool) -> None:
     if hits == len(plan) and not everything:
         out.line(f"nothing to do: {'it is' if hits == 1 else f'all {processes(hits)} are'} cached", "green")
         return
-    folded = hits > _ALL_FIT and not everything
+    hidden = frozenset[int]() if everything else _hidden(words, out.rows)
     rows, styles = [], []
-    for item, word in zip(plan, words, strict=True):
-        if not (folded and word == "cached"):
+    for index, (item, word) in enumerate(zip(plan, words, strict=True)):
+        if index not in hidden:
             rows.append((item.name, word, item.reason))
             styles.append(_STYLES[word])
-    out.table(rows, head=("process", "plan", "why"), styles=styles)
-    if folded:
-        out.line(f"  and {processes(hits)} cached (--all lists them)", "dim")
+    cut = not everything and out.rows is not None and len(rows) * _WRAPPED > out.rows
+    out.table(rows, head=("process", "plan", "why"), styles=styles, cut=cut)
+    if hidden:
+        folded = [words[index] for index in hidden]
+        told = ", ".join(_told(word, folded.count(word)) for word in _STYLES if word in folded)
+        cached = f"{processes(len(folded))} cached" if {*folded} == {"cached"} else f"{len(folded):,} more: {told}"
+        out.line(f"  and {cached} (--all lists them)", "dim")
     out.line()
     out.line(
         f"{processes(len(plan))}: " + ", ".join(_told(word, words.count(word)) for word in _STYLES if word in words)
     )
+
+
+def _hidden(words: Sequence[str], room: int | None) -> frozenset[int]:
+    """The numbers of the processes that are counted only, so that the rest fits on the screen; cached ones first."""
+    hits = [index for index, word in enumerate(words) if word == "cached"]
+    if room is None:
+        return frozenset(hits) if len(hits) > _ALL_FIT else frozenset()
+    if len(words) <= room - _AROUND:
+        return frozenset()
+    ranked = sorted(range(len(words)), key=lambda index: (_KEPT.index(words[index]), index))
+    return frozenset([*ranked[max(room - _AROUND - 1, _FEWEST) :], *hits])
 
 
 def _told(word: str, count: int) -> str:

@@ -100,6 +100,16 @@ class Printer:
         except OSError:
             return 80
 
+    @property
+    def rows(self) -> int | None:
+        """Rows of the terminal; ``None`` where text may be as long as it likes."""
+        if not self.terminal:
+            return None
+        try:
+            return os.get_terminal_size(self.file.fileno()).lines or None
+        except OSError:
+            return None
+
     def paint(self, text: str, style: str) -> str:
         """``text`` in that style, such as ``"red"``."""
         return f"\033[{_CODES[style]}m{text}\033[0m" if self._colour and style and text else text
@@ -115,8 +125,9 @@ class Printer:
         head: Sequence[str] = (),
         right: Sequence[int] = (),
         styles: Sequence[str] = (),
+        cut: bool = False,
     ) -> None:
-        """Print ``rows`` in aligned columns; the last is wrapped where the terminal is too narrow for it.
+        """Print ``rows`` in aligned columns; the last is wrapped, or ``cut``, where the terminal is too narrow for it.
 
         ``right`` are the numbers of columns with figures, ``styles`` a style for each row.
         """
@@ -133,6 +144,8 @@ class Printer:
                 for index, (cell, columns) in enumerate(zip(row, widths, strict=False))
             ]
             parts = self._wrapped(row[-1], indent)
+            if cut and len(parts) > 1:
+                parts = [shortened(f"{parts[0]} {parts[1]}", max((self.columns or 80) - indent, _LAST_COLUMN))]
             style = kinds[number_] if number_ < len(kinds) else ""
             self.line(self.paint(("  " + "  ".join([*fixed, parts[0]])).rstrip(), style))
             for part in parts[1:]:

@@ -6,13 +6,12 @@ parameters or other discovered inputs it would be the result of something else.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from ..cache.acceptance import acceptance, all_accepted, reject, take_over
 from ..cache.discovery import Places, Surroundings, Values, names_of
-from ..cache.explain import Described, code_reasons, key_of, other_reasons, why_discovered
+from ..cache.explain import Described, code_differences, code_record, key_of, other_reasons, why_discovered
 from ..cache.keys import ActionKey, result_digest
 from ..cache.manifest import Manifest
 from ..cache.store import Last, ResultCache
@@ -169,7 +168,7 @@ class Acceptor:
         raw, manifest = cache.load("key/" + last.action), cache.manifest(last)
         if raw is None or manifest is None:
             return None
-        key, labels, values = key_of(json.loads(raw))
+        key, labels, values = key_of(raw)
         return _Old(last, key, _symbols(cache, key.code), labels, values, manifest)
 
     def _calls(self, path: str) -> list[ActionRecord]:
@@ -225,7 +224,7 @@ class Acceptor:
     def _take(self, path: str, origin: str, described: Described, old: _Old, seeds: Mapping[str, str]) -> Taken:
         cache = self._project.cache
         reasons = [f"renamed from '{origin}'"] if path != origin else []
-        reasons += code_reasons(described, old.key, cache.load)
+        reasons += code_differences(described, old.key, cache.load)
         discovered = dict(old.manifest.discovered)
         if "seed" in discovered:
             discovered["seed"] = {label: seeds.get(mark, mark) for label, mark in discovered["seed"].items()}
@@ -260,9 +259,8 @@ def _seeds(root: int, path: str, call: int | str, streams: Mapping[str, str]) ->
 
 
 def _symbols(cache: ResultCache, code: str) -> Mapping[str, str]:
-    raw = cache.load("code/" + code)
-    symbols: dict[str, str] = json.loads(raw)[0] if raw else {}
-    return symbols
+    record = code_record(cache.load("code/" + code))
+    return record.symbols if record is not None else {}
 
 
 def _compare(path: str, now: Described, old: _Old) -> None:

@@ -25,6 +25,7 @@ from .claims import claim
 from .describe import DescribedCall, Describer, spelled_out
 from .frames import Frame, SeedPath
 from .isolation import close_figures, forget_shown_warnings, open_figures, put_back
+from .reasons import reasons_of
 from .records import HOST, executed_record, hit_record
 from .signatures import IMMUTABLE, mutable
 from .state import after_step
@@ -170,9 +171,14 @@ class StepCalls:
     ) -> object:
         session = self.session
         if reasons is None:
-            reasons = session.cache.reasons(call.described, call.look_up, call.around)
+            found = reasons_of(session.cache, call.described, call.look_up, call.around, call.seeds.root)
+            reasons = list(found)
         figures = open_figures()
-        run = self._run(call.step, call.path, call.seeds, args, kwargs, "; ".join(reasons), call.known)
+        try:
+            run = self._run(call.step, call.path, call.seeds, args, kwargs, "; ".join(reasons), call.known)
+        except Exception:
+            session.cache.unkept(call.path, call.look_up, "!failed")
+            raise
         for file in call.described.code.files:
             if file in session.imports:
                 run.frame.observed.add(session.imports[file])
@@ -181,6 +187,7 @@ class StepCalls:
         if manifest is None:
             # Read all the same: what depends on this step depends on it.
             self.stack[-1].absorb(run.frame.observed.values(), run.frame.metrics)
+            session.cache.unkept(call.path, call.look_up, "!unkept")
             session.record(run.record(call.look_up.action, "", stored))
             return run.value
         result = session.cache.record(call.path, call.described, call.look_up, manifest)

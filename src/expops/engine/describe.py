@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from ..cache.explain import Described, short
+from ..cache.explain import Described, texts
 from ..cache.keys import ActionKey
 from ..errors import CannotFingerprint
 from ..hashing.canonical import digest_of
@@ -154,7 +154,7 @@ class Describer:
         if code is None:
             # Not the project's code: a library's function used as a step counts by what it is called and its bytes.
             digest = fingerprint(function)
-            code = CodeFingerprint(digest, {function.__qualname__: digest}, {}, {}, (), {})
+            code = CodeFingerprint(digest, {function.__qualname__: digest}, {}, {}, {}, (), {})
         namespaces = self._namespaces(code.files)
         if self._always:
             code = self._as_loaded(code, namespaces)
@@ -200,5 +200,4 @@ def _says(code: CodeFingerprint, version: str) -> bool:
 
 def spelled_out(described: Described, *sources: Mapping[str, object]) -> Described:
     """With short texts of the values, for a call that is going to execute: before anybody can alter them."""
-    texts = {name: text for source in sources for name, value in source.items() if (text := short(value))}
-    return described._replace(values=texts)
+    return described._replace(values={name: text for source in sources for name, text in texts(source).items()})

@@ -46,6 +46,7 @@ class Dispatcher:
             seed=options.seed,
             import_roots=project.import_roots,
             data=project.config.data,
+            libraries=project.config.cache.libraries,
             open_cache=options.open_cache,
         )
         # Workers look up what is pending here.

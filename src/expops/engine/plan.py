@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from ..cache.discovery import Places, Surroundings
-from ..cache.explain import Described, short, why_hit
+from ..cache.explain import NEVER_RAN, Described, texts, why_hit
 from ..cache.files import FileDigests
 from ..cache.keys import ActionKey
 from ..cache.manifest import Manifest
@@ -22,6 +22,7 @@ from ..pipeline.caching import DEFAULT, Caching, of_source
 from ..pipeline.config import Config, ProcessConfig
 from ..pipeline.graph import Graph
 from .frames import SeedPath
+from .reasons import reasons_of
 
 OFF: Final = "caching is off for it"
 
@@ -30,17 +31,22 @@ class Planned(NamedTuple):
     """What is known of a process before it runs.
 
     ``verdict`` is "hit", "miss", "unknown" (an upstream process has to run first) or "failed" (its arguments can't be
-    bound; the reason says why). The other fields are set for hits and misses; ``caching`` is what the source of its
-    function says.
+    bound; the reason says why). ``reasons`` are all causes that are known. The other fields are set for hits and
+    misses; ``caching`` is what the source of its function says.
     """
 
     name: str
     verdict: str
-    reason: str
+    reasons: tuple[str, ...]
     described: Described | None = None
     look_up: LookUp | None = None
     binding: Binding | None = None
     caching: Caching = DEFAULT
+
+    @property
+    def reason(self) -> str:
+        """All reasons in one line."""
+        return "; ".join(self.reasons)
 
     @property
     def manifest(self) -> Manifest | None:
@@ -92,7 +98,7 @@ class Planner:
         for source in self._graph.upstream(name):
             manifest = plan[source].manifest
             if manifest is None:
-                return Planned(name, "unknown", f"waits for '{source}'")
+                return Planned(name, "unknown", (f"waits for '{source}'",))
             upstream[source] = manifest
         return self.plan(name, upstream)
 
@@ -106,7 +112,7 @@ class Planner:
         try:
             binding = bind(process, signature, outputs, self._parameters)
         except ProcessError as fault:
-            return Planned(name, "failed", str(fault))
+            return Planned(name, "failed", (str(fault),))
         counted = without(binding, signature, {*process.ignore, *caching.ignore})
         inputs = {
             argument: outputs[source][output].fingerprint for argument, (source, output) in counted.outputs.items()
@@ -114,20 +120,27 @@ class Planner:
         parameters = {argument: fingerprint(value) for argument, value in counted.parameters.items()}
         key = ActionKey("process", name, code.digest, inputs, parameters, {}, process.version)
         labels = {argument: source for argument, (source, _) in counted.outputs.items()}
-        texts = {argument: text for argument, value in counted.parameters.items() if (text := short(value))}
-        described = Described(key, code, labels, texts)
+        described = Described(key, code, labels, texts(counted.parameters))
         seeds = SeedPath(self._seed, name, streams=code.streams)
         around = Surroundings(self._places, self._files, seeds.identity)
         look_up = self._cache.look_up(name, key.digest(), around)
+        reasons: tuple[str, ...]
         if not (process.cache and caching.cache):
-            verdict, reason = "miss", OFF
+            verdict, reasons = "miss", (OFF,)
         elif name in self._forced:
-            verdict, reason = "miss", "forced"
+            verdict, reasons = "miss", ("forced",)
         elif look_up.manifest is not None:
-            verdict, reason = "hit", why_hit(look_up.manifest)
+            verdict, reasons = "hit", (why_hit(look_up.manifest),)
         else:
-            verdict, reason = "miss", "; ".join(self._cache.reasons(described, look_up, around))
-        return Planned(name, verdict, reason, described, look_up, binding, caching)
+            verdict, reasons = "miss", self._reasons(described, look_up, around)
+        return Planned(name, verdict, reasons, described, look_up, binding, caching)
+
+    def _reasons(self, described: Described, look_up: LookUp, around: Surroundings) -> tuple[str, ...]:
+        reasons = reasons_of(self._cache, described, look_up, around, self._seed)
+        other = self._cache.ran_at(described.code.digest) if reasons == (NEVER_RAN,) else ""
+        if other and other not in self._processes:
+            return (f"never ran under this name; its code ran as '{other}'",)
+        return reasons
 
     def _function(self, process: ProcessConfig) -> tuple[CodeFingerprint, FunctionFacts]:
         where = (process.script, process.function)

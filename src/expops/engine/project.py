@@ -33,7 +33,7 @@ class Project(NamedTuple):
 def open_project(root: str, config: Config, cache: ResultCache, memo: KVMemo) -> Project:
     """Check the code against the configuration and put all together. Raises :class:`ConfigError`."""
     roots = import_roots(root, config)
-    code = ProjectCode(root, import_roots=roots, memo=memo)
+    code = ProjectCode(root, import_roots=roots, memo=memo, libraries=config.cache.libraries)
     graph = Graph([process.name for process in config.processes], config.edges)
     _check(config, graph, code, memo)
     return Project(root, config, graph, code, cache, memo, FileDigests(memo), roots)

@@ -204,7 +204,7 @@ class Runner:
         upstream = {item: self._manifests[item] for item in self._project.graph.upstream(source)}
         self._waiting.append(name)
         planned = self._planner.plan(source, upstream)
-        self._submit(source, planned._replace(verdict="miss", reason="its stored output was missing or damaged"))
+        self._submit(source, planned._replace(verdict="miss", reasons=("its stored output was missing or damaged",)))
 
     def _advance(self, done: str) -> None:
         """Plan what was waiting for ``done`` and has all its inputs now."""

@@ -13,7 +13,7 @@ class Setup(NamedTuple):
 
     ``data`` are the declared paths, relative to the project;
     ``project`` and ``work`` are absolute folders (of the project, and for this run's working folders); ``import_roots``
-    go in front of ``sys.path``.
+    go in front of ``sys.path``; ``libraries`` is the policy for their versions.
     """
 
     project: str
@@ -23,4 +23,5 @@ class Setup(NamedTuple):
     seed: int
     import_roots: tuple[str, ...]
     data: tuple[str, ...]
+    libraries: str
     open_cache: Callable[[], ResultCache]

@@ -188,6 +188,7 @@ class _Execution:
             raise
         except BaseException as error:  # noqa: BLE001
             # Whatever user code raises, SystemExit included, is the process's failure and not the worker's.
+            self.shared.cache.unkept(self.task.name, self.task.look_up, "!failed")
             return self._outcome(frame, "failed", error=user_trace(error))
         calls.session.capture.flush()  # a last line without its end belongs to the log as well
         return self._finish(frame, result)
@@ -276,6 +277,8 @@ class _Execution:
             self.emit(Warned(f"process '{self.task.name}' runs each time, {told}"))
         key = None if faults or not self.task.keep else self._key()
         if key is None:
+            if self.task.keep:
+                self.shared.cache.unkept(self.task.name, self.task.look_up, "!unkept")
             return self._outcome(frame, "executed", manifest=manifest)
         described, look_up = key
         manifest = manifest._replace(action=look_up.action)

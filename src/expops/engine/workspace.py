@@ -36,7 +36,10 @@ class Workspace:
         self.setup = setup
         self.cache = setup.open_cache()
         self._memo = KVMemo(self.cache.kv)
-        self.code = ProjectCode(setup.project, import_roots=setup.import_roots, memo=self._memo)
+        self.code = ProjectCode(
+            setup.project, import_roots=setup.import_roots, memo=self._memo, libraries=setup.libraries
+        )
+        self.cache.code = self.code
         self.describer = Describer(self.code)
         files = FileDigests(self._memo)
         remember_in(files)

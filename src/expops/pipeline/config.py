@@ -44,11 +44,15 @@ class StoreConfig(NamedTuple):
 
 
 class CacheConfig(NamedTuple):
-    """Where results are kept, and the cache's other settings."""
+    """Where results are kept, and the cache's other settings.
+
+    ``libraries`` is the policy for their versions: ``exact``, ``minor`` (the first two parts count) or ``ignore``.
+    """
 
     kv: StoreConfig
     objects: StoreConfig
     options: dict[str, object]
+    libraries: str = "exact"
 
 
 class Config(NamedTuple):

@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from typing import Final, TypedDict
 
+from ..hashing.code.versions import POLICIES
 from .adjlist import read_rows
 from .config import DEFAULT_SEED, PROFILES
 from .graph import find_cycle
@@ -50,6 +51,7 @@ class Draft(TypedDict):
     edges: list[tuple[str, str]]
     kv: tuple[str, dict[str, object]]
     objects: tuple[str, dict[str, object]]
+    libraries: str
     jobs: int | None
     environment: dict[str, object]
     reporting: dict[str, object]
@@ -111,6 +113,7 @@ class _Builder:
             edges=self._edges(processes),
             kv=(kv.type, kv.options),
             objects=(objects.type, objects.options),
+            libraries=str(self._value("experiment.cache.libraries", POLICIES[0])),
             jobs=jobs,
             environment=environment,
             reporting=self._mapping("reporting"),

@@ -119,7 +119,7 @@ def _resolve(found: Draft, project: str, problems: list[Problem]) -> Config:
         parameters=found["parameters"],
         processes=processes,
         edges=tuple([(edge[0], edge[1]) for edge in found["edges"]]),
-        cache=CacheConfig(StoreConfig(*found["kv"]), StoreConfig(*found["objects"]), {}),
+        cache=CacheConfig(StoreConfig(*found["kv"]), StoreConfig(*found["objects"]), {}, found["libraries"]),
         jobs=found["jobs"],
         environment=found["environment"],
         reporting=found["reporting"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ..hashing.code.versions import POLICIES
 from .config import PROFILES
 from .rules import (
     BOOLEAN,
@@ -59,9 +60,8 @@ PROCESS: Final = Section(
 )
 
 CACHE: Final = Section(
-    {"backend": Custom(), "object_store": Custom()},
+    {"backend": Custom(), "object_store": Custom(), "libraries": choice(*POLICIES)},
     unsupported={
-        "libraries": _LATER,
         "require_stable": _LATER,
         "codecs": _LATER,
     },

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from ..errors import UnknownName
+from ..errors import StorageError, UnknownName
 from ..kv.base import KVStore
 from .model import ActionRecord, Metrics, RunRecord
 
@@ -38,6 +38,14 @@ class Ledger:
         """All runs, oldest first."""
         # Ids of runs that began in the same second are in no order.
         return sorted((_run_in(raw) for _, raw in self._kv.scan("run/")), key=lambda run: (run.started, run.run_id))
+
+    def get(self, run_id: str) -> RunRecord | None:
+        """The run of exactly that id, if the ledger has it and can be read."""
+        try:
+            raw = self._kv.get_many(["run/" + run_id]).get("run/" + run_id)
+        except StorageError:
+            return None
+        return _run_in(raw) if raw is not None else None
 
     def find(self, run_id: str) -> RunRecord:
         """The run of that id, of a unique beginning of one, or ``"last"``. Raises :class:`UnknownName`."""

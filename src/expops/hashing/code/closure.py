@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from ..canonical import digest_of
 from .graph import Graph, Node
+from .versions import counted, joined
 
 _VARIANTS: Final = {"docs": 1, "annotations": 2}
 _HINTS: Final = 2
@@ -14,22 +15,27 @@ _STREAM: Final = "@seed_by"
 
 
 class Closure(NamedTuple):
-    """Everything reached. ``variant`` says which of four digests of code counts."""
+    """Everything reached. ``variant`` says which of four digests of code counts, ``counted`` what of ``libraries``."""
 
     digest: str
     variant: int
     symbols: dict[str, str]
     libraries: dict[str, str]
+    counted: dict[str, str]
     widened: dict[str, str]
     files: tuple[str, ...]
     streams: dict[str, str]
 
 
 class Closures:
-    """Sums up. Equal sets are kept once: in a tangled project most nodes reach the same ones."""
+    """Sums up. Equal sets are kept once: in a tangled project most nodes reach the same ones.
 
-    def __init__(self, graph: Graph) -> None:
+    ``policy`` says how much of libraries' versions counts.
+    """
+
+    def __init__(self, graph: Graph, policy: str) -> None:
         self._graph = graph
+        self._policy = policy
         self._reached: dict[tuple[Node, bool], frozenset[Node]] = {}
         self._sets: dict[frozenset[Node], frozenset[Node]] = {}
         self._sums: dict[frozenset[Node], Closure] = {}
@@ -54,7 +60,7 @@ class Closures:
             sources = {node.file for node in reached if node.file.endswith(".py")}
             reached |= {self._graph.source_text(file) for file in sources}
         symbols: dict[str, str] = {}
-        libraries: dict[str, str] = {}
+        versions: dict[str, set[str]] = {}
         reasons: dict[str, set[str]] = {}
         options: dict[str, set[str]] = {}
         for node in reached:
@@ -64,18 +70,19 @@ class Closures:
                 # The same name may be defined twice, in the branches of an `if`.
                 options.setdefault(node.identity, set()).add(node.option)
             elif node.library is not None:
-                libraries[node.library[0]] = node.library[1]
+                versions.setdefault(node.library[0], set()).add(node.library[1])
             elif node.widened is not None:
                 reasons.setdefault(node.file, set()).add(node.widened)
         given = {identity: " or ".join(sorted(options[identity])) for identity in sorted(options)}
         streams = {identity: text for identity, text in given.items() if identity.endswith(_STREAM)}
         symbols.update((identity, text) for identity, text in given.items() if identity not in streams)
         symbols = dict(sorted(symbols.items()))
-        libraries = dict(sorted(libraries.items()))
+        libraries = {name: joined(versions[name]) for name in sorted(versions)}
+        counts = counted(libraries, self._policy)
         widened = {file: "; ".join(sorted(reasons[file])) for file in sorted(reasons)}
         files = tuple(sorted({identity.rpartition("::")[0] for identity in symbols}))
-        digest = digest_of([symbols, libraries, widened])
-        return Closure(digest, variant, symbols, libraries, widened, files, streams)
+        digest = digest_of([symbols, counts, widened])
+        return Closure(digest, variant, symbols, libraries, counts, widened, files, streams)
 
     def _reach_all(self, start: Iterable[Node], hints: bool) -> frozenset[Node]:
         return self._kept(frozenset[Node]().union(*(self._reach(node, hints) for node in start)))

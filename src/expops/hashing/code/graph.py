@@ -11,10 +11,11 @@ from ..canonical import digest_of
 from .facts import Code, FileFacts, Target
 from .files import Files
 from .finder import EXTENSION, NAMESPACE, Finder, Module
-from .libraries import MISSING, Libraries
+from .libraries import Libraries
 from .model import EXTENSION as EXTENSION_SYMBOL
 from .model import MODULE
 from .model import SOURCE as SOURCE_SYMBOL
+from .versions import MISSING
 
 BUILTINS: Final = frozenset(dir(builtins)) | {"WindowsError", "__class__"}
 MODULE_NAMES: Final = frozenset(

@@ -24,15 +24,17 @@ class CodeFingerprint(NamedTuple):
     """Identity of a function or class with all the project code and libraries that it reaches.
 
     ``symbols`` maps ``"src/lib.py::clean"`` to the digest of its own normalised source (``::<module>`` stands for
-    the import-time statements that have effects), ``libraries`` distributions to versions, and ``widened`` files
-    to the reason why static reading gave up there, so that all of the file counts. Options of steps are symbols of
-    their own, ``"src/lib.py::clean@version"``, with their text in place of a digest. ``streams`` has the options
-    ``seed_by`` alike; they are no part of ``digest``, since they matter only to what draws random numbers.
+    the import-time statements that have effects), ``libraries`` distributions to versions (see :mod:`.versions`),
+    ``counted`` is what of these the digest is made of, and ``widened`` maps files to the reason why static reading gave
+    up there, so that all of the file counts. Options of steps are symbols of their own,
+    ``"src/lib.py::clean@version"``, with their text in place of a digest. ``streams`` has the options ``seed_by``
+    alike; they are no part of ``digest``, since they matter only to what draws random numbers.
     """
 
     digest: str
     symbols: dict[str, str]
     libraries: dict[str, str]
+    counted: dict[str, str]
     widened: dict[str, str]
     files: tuple[str, ...]
     streams: dict[str, str]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import SourceError
 from ..canonical import digest_of
+from ..digest import digest_bytes
 from .closure import Closures
 from .facts import FileFacts, function_facts
 from .files import Files
@@ -31,10 +32,17 @@ class ProjectCode:
     ``root`` is the project's folder, ``import_roots`` the folders on ``sys.path`` for its code (default: ``root``
     and ``root/src``). With a ``memo``, files that have not changed are not parsed again. ``main`` is the absolute path
     of the script that runs now: its definitions count as any, its top-level statements with effects do not.
+    ``libraries``, one of :data:`~expops.hashing.code.versions.POLICIES`, says how much of libraries' versions counts.
     """
 
     def __init__(
-        self, root: str, *, import_roots: Sequence[str] = (), memo: Memo | None = None, main: str | None = None
+        self,
+        root: str,
+        *,
+        import_roots: Sequence[str] = (),
+        memo: Memo | None = None,
+        main: str | None = None,
+        libraries: str = "exact",
     ) -> None:
         self._finder = Finder(root, import_roots)
         self._files = Files(self._finder, memo)
@@ -43,7 +51,7 @@ class ProjectCode:
         self._judge = Judge(self._graph)
         self._known: dict[tuple[str, str], CodeFingerprint] = {}
         self._relatives: dict[str, str] = {}
-        self._closures = Closures(self._graph)
+        self._closures = Closures(self._graph, libraries)
         self._loaded: Live | None = None
 
     def functions(self, path: str) -> dict[str, FunctionFacts]:
@@ -138,6 +146,26 @@ class ProjectCode:
             return False
         return True
 
+    def source(self, path: str) -> bytes | None:
+        """The bytes of a project file as fingerprints see it; ``None`` if it can't be read or was edited since."""
+        try:
+            text = self._files.source(self._relative(path))
+            return text if digest_bytes(text) == self.content(path) else None
+        except SourceError:
+            return None
+
+    def named(self, identity: str) -> CodeFingerprint | None:
+        """Fingerprint of what a symbol such as ``src/lib.py::fit`` names, nested definitions included.
+
+        ``None`` if there is no such thing, or more than one. Raises :class:`~expops.errors.SourceError`.
+        """
+        path, _, name = identity.rpartition("::")
+        if name in self._facts(path).symbols:
+            return self.fingerprint(path, name)
+        found = [index for index, record in enumerate(self._files.nested(path)) if record.qualname == name]
+        node = self._graph.nested(path, found[0]) if len(found) == 1 else None
+        return self._of_node(node.identity, node) if node is not None else None
+
     def forget_loaded(self) -> None:
         """Let go of all that is known of loaded objects, since modules are about to be loaded anew."""
         self._loaded = None
@@ -185,4 +213,4 @@ class ProjectCode:
             symbols = {node.identity: own, **symbols}
         files = rest.files if node.file in rest.files else tuple(sorted({node.file, *rest.files}))
         digest = digest_of([_SCHEME, identity, own, rest.digest])
-        return CodeFingerprint(digest, symbols, rest.libraries, rest.widened, files, rest.streams)
+        return CodeFingerprint(digest, symbols, rest.libraries, rest.counted, rest.widened, files, rest.streams)

@@ -15,6 +15,7 @@ from .constants import is_immutable
 from .context import Context, Target, chain_of
 from .effects import Effects, is_fresh_container, is_impure
 from .facts import Code, Effect, FileFacts, Nested, Symbol
+from .model import MODULE
 from .nested import nested_of
 from .normalise import prune
 from .pieces import code_of, joined, references_when_called
@@ -49,6 +50,15 @@ def read_nested(source: bytes, file: str) -> list[Nested]:
         return nested_of(parsed.body, parsed.context)
 
 
+def read_lines(source: bytes, file: str) -> dict[str, list[tuple[int, int]]]:
+    """The first and last lines of the code of each symbol, by the names that fingerprints give them.
+
+    Raises :class:`~expops.errors.SourceError`.
+    """
+    with _deep_recursion():
+        return _File(parse(source, file)).lines()
+
+
 @contextmanager
 def _deep_recursion() -> Iterator[None]:
     before = sys.getrecursionlimit()
@@ -57,6 +67,11 @@ def _deep_recursion() -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
+
+
+def _lines(node: ast.stmt) -> tuple[int, int]:
+    decorators = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)]), node.end_lineno or node.lineno
 
 
 def _is_main_guard(node: ast.stmt) -> bool:
@@ -116,12 +131,8 @@ class _File:
         return frozenset(found)
 
     def facts(self, content: str, package: str) -> FileFacts:
-        effects = {s: Effects(self.context, self.fresh).statement(s) for s in self.body}
+        effects = self._effects()
         codes: dict[ast.stmt, Code] = {}
-        for name, statements in self.binders.items():
-            filling = [s for s in self.body if name in effects[s].fills and s not in statements]
-            self.binders[name] = statements + filling
-        self._globals_of_functions()
         literals: set[str] = set()
         symbols = {
             name: self._symbol(name, statements, codes, literals)
@@ -143,6 +154,27 @@ class _File:
             self._exports(),
             functions,
         )
+
+    def lines(self) -> dict[str, list[tuple[int, int]]]:
+        effects = self._effects()
+        at_import = [s for s in self.body if s not in self.guarded and (effects[s].certain or effects[s].calls)]
+        found = {name: [_lines(s) for s in statements] for name, statements in self.binders.items() if name != "*"}
+        found[MODULE] = [_lines(s) for s in at_import if not isinstance(s, scopes.DEFINITIONS)]
+        nested = nested_of(self.body, self.context)
+        for name in dict.fromkeys(record.qualname for record in nested):
+            alike = [(record.lines[0], record.span[2]) for record in nested if record.qualname == name]
+            for number, place in enumerate(alike, start=1):
+                found[f"{name}#{number}" if len(alike) > 1 else name] = [place]
+        return found
+
+    def _effects(self) -> dict[ast.stmt, Effects]:
+        """Effects of each statement; what fills or rebinds a name from elsewhere joins its binders."""
+        effects = {s: Effects(self.context, self.fresh).statement(s) for s in self.body}
+        for name, statements in self.binders.items():
+            filling = [s for s in self.body if name in effects[s].fills and s not in statements]
+            self.binders[name] = statements + filling
+        self._globals_of_functions()
+        return effects
 
     def _globals_of_functions(self) -> None:
         for statement in self.body:
