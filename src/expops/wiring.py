@@ -121,7 +121,7 @@ def load_project(
 def close(loaded: Loaded) -> None:
     """Write down what is pending and let the stores go."""
     loaded.project.cache.flush()
-    loaded.project.memo.flush()
+    loaded.project.memo.close()
     # What can't be handed over now stays in its journal; of what is wrong, the flush has warned.
     with suppress(StorageError):
         loaded.project.cache.kv.close()

@@ -140,7 +140,7 @@ def die_in_thread_while_idle(emit: Any) -> int:
 
 
 def close_descriptors(emit: Any) -> None:
-    os.closerange(3, 100)
+    os.closerange(3, 1000)
     time.sleep(600)
 
 

@@ -46,6 +46,11 @@ class KVMemo:
         """Remember ``value``; written down at the next :meth:`flush`."""
         self._pending[key] = value
 
+    def close(self) -> None:
+        """Write down what is new and let the store go."""
+        self.flush()
+        self._kv.close()
+
     def flush(self) -> None:
         """Write down what is new. What the store can't take, the next run derives again."""
         if not self._pending or self.fault:
