@@ -68,12 +68,18 @@ def open_objects(folder: str, settings: CacheConfig) -> ObjectStore:
     raise _unavailable("cache.object_store", settings.objects.type, "folder")
 
 
-def open_cache(folder: str, settings: CacheConfig, mode: str, scratch: str) -> ResultCache:
+def open_cache(folder: str, config: Config, mode: str, scratch: str) -> ResultCache:
     """The cache in one of :data:`MODES`. Where nothing may be kept, values pass through the ``scratch`` folder."""
+    settings = _of_project(config)
     kv, blobs = open_kv(folder, settings, scratch), open_objects(folder, settings)
     if not _keeps(folder, mode):
         blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), blobs)
     return ResultCache(kv, blobs, read=mode in ("readwrite", "read"), write=mode in ("readwrite", "write"))
+
+
+def open_memo(folder: str) -> KVMemo:
+    """Derivations, such as digests by path and stamp: remembered beside the project, wherever its results go."""
+    return KVMemo(SQLiteKV(os.path.join(folder, "memo.sqlite")))
 
 
 def open_folder(folder: str) -> tuple[KVStore, ObjectStore]:
@@ -106,11 +112,10 @@ def load_project(
     """
     root = find_project(start)
     folder = hidden_folder(root)
-    # Derivations are always remembered beside the project, wherever its results go.
-    memo = KVMemo(SQLiteKV(os.path.join(folder, "memo.sqlite")))
+    memo = open_memo(folder)
     config = override(load_config(root, memo=memo), settings)
     scratch = _scratch(folder) if config.cache.kv.type == "memory" or not _keeps(folder, mode) else None
-    opener = partial(open_cache, folder, _of_project(config), mode, scratch.path if scratch else "")
+    opener = partial(open_cache, folder, config, mode, scratch.path if scratch else "")
     project = open_project(root, config, opener(), memo)
     chosen = seed if seed is not None else config.seed
     if chosen is None:
@@ -161,6 +166,7 @@ def run_options(
         command=tuple(command),
         hidden=loaded.folder,
         open_cache=loaded.open_cache,
+        open_memo=partial(open_memo, loaded.folder),
         make_executor=partial(make_executor, env={**os.environ, "PYTHONHASHSEED": "0"}),
     )
 
@@ -226,6 +232,8 @@ def _shared_kv(folder: str, settings: StoreConfig) -> KVStore:
     except ModuleNotFoundError as fault:
         mend = f"a library that it needs is not installed ({fault.name}); pip install 'expops[{settings.type}]'"
         raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache.backend", mend)]) from fault
+    except ValueError as fault:
+        raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache.backend", str(fault))]) from fault
     store, journals = CircuitBreaker(store), os.path.join(folder, "handover")
     recover(store, journals)
     return JournaledKV(store, journals)
@@ -248,7 +256,9 @@ def _address(settings: StoreConfig) -> str:
     if "url" in options:
         return str(options["url"])
     port = f":{options['port']}" if "port" in options else ""
-    return f"{settings.type}://{options.get('host', '127.0.0.1')}{port}/{options.get('db', '')}"
+    # What a PostgreSQL address leaves out comes from PGHOST, PGDATABASE and so on.
+    host = options.get("host", "" if settings.type == "postgresql" else "127.0.0.1")
+    return f"{settings.type}://{host}{port}/{options.get('db', '')}"
 
 
 def _place(folder: str, options: dict[str, object], default: str) -> str:

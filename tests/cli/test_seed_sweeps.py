@@ -130,6 +130,7 @@ def test_a_seed_that_fails_does_not_keep_the_others_from_running(project: Projec
         (("--seeds", "1,1"), "names no seed, or one twice"),
         (("--seeds", ","), "names no seed, or one twice"),
         (("--seeds", "1,-2"), "'-2' is not a whole number"),
+        (("--seeds", "2", "--seed", str(2**128 - 1)), "go beyond 2**128 - 1"),
         (("--seeds", "1,2", "--seed", "3"), "--seed and --seeds both name seeds"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -32,32 +33,34 @@ def postgresql_url() -> Iterator[str]:
         yield url
 
 
-class TestRedisKV(KVStoreSuite):
-    @pytest.fixture
-    def store(self, redis_url: str) -> Iterator[KVStore]:
-        store = RedisKV(redis_url)
-        yield store
-        store.close()
+class OnServer(KVStoreSuite):
+    """Two clients of one server."""
 
     @pytest.fixture
-    def second(self, redis_url: str) -> Iterator[KVStore]:
-        store = RedisKV(redis_url)
-        yield store
-        store.close()
-
-
-class TestPostgreSQLKV(KVStoreSuite):
-    @pytest.fixture
-    def store(self, postgresql_url: str) -> Iterator[KVStore]:
-        store = PostgreSQLKV(postgresql_url)
-        yield store
-        store.close()
+    def address(self) -> str:
+        raise NotImplementedError
 
     @pytest.fixture
-    def second(self, postgresql_url: str) -> Iterator[KVStore]:
-        store = PostgreSQLKV(postgresql_url)
-        yield store
-        store.close()
+    def store(self, address: str) -> Iterator[KVStore]:
+        with closing(opened(address, "suite")) as store:
+            yield store
+
+    @pytest.fixture
+    def second(self, address: str) -> Iterator[KVStore]:
+        with closing(opened(address, "suite")) as store:
+            yield store
+
+
+class TestRedisKV(OnServer):
+    @pytest.fixture
+    def address(self, redis_url: str) -> str:
+        return redis_url
+
+
+class TestPostgreSQLKV(OnServer):
+    @pytest.fixture
+    def address(self, postgresql_url: str) -> str:
+        return postgresql_url
 
 
 _NUMBER = count()
@@ -139,11 +142,13 @@ def test_a_store_works_on_both_sides_of_a_fork(url: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["redis", "postgresql"])
-def test_nobody_there_is_a_clear_error_without_the_password(scheme: str) -> None:
-    port = free_port()
-    store = opened(f"{scheme}://me:secret@127.0.0.1:{port}/0", "own")
+@pytest.mark.parametrize(
+    "rest", ["me:secret@127.0.0.1:{port}/0", "127.0.0.1:{port}/0?password=secret", "me:secret@127.0.0.1:port/0"]
+)
+def test_nobody_there_is_a_clear_error_without_the_password(scheme: str, rest: str) -> None:
+    store = opened(f"{scheme}://{rest.format(port=free_port())}", "own")
     for use in (lambda: store.get_many(["a"]), lambda: store.put("a", b""), lambda: store.create("a", b"")):
-        with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{port}") as caught:
+        with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:") as caught:
             use()
         assert "secret" not in str(caught.value)
 

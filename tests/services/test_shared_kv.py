@@ -14,6 +14,8 @@ import pytest
 from servers import free_port, postgresql_server, redis_server
 
 import expops
+from expops.kv.postgresql import PostgreSQLKV
+from expops.kv.redis import RedisKV
 
 pytestmark = pytest.mark.service
 
@@ -61,10 +63,14 @@ def project(root: Path, backend: str, blobs: Path) -> Path:
     return root
 
 
-def run(root: Path) -> tuple[dict[str, Any], str]:
+def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(expops.__file__).parents[1])}
-    command = [sys.executable, "-m", "expops", "run", str(root), "--json", "--jobs", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    given = [sys.executable, "-m", "expops", *words]
+    return subprocess.run(given, cwd=root, capture_output=True, text=True, env=environment, check=False)
+
+
+def run(root: Path) -> tuple[dict[str, Any], str]:
+    done = command(root, "run", "--json", "--jobs", "1")
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     return document, done.stderr
@@ -95,6 +101,45 @@ def test_the_second_checkout_executes_nothing(url: str, tmp_path: Path) -> None:
     (other / "src" / "model.py").write_text(MODEL.replace("sum(items) +", "2 * sum(items) +"))
     third, _ = run(other)
     assert outcomes(third) == {"load": "hit", "total": "executed", "total/draw": "hit"}
+
+
+def test_commands_that_look_read_the_server(url: str, tmp_path: Path) -> None:
+    one, other = (project(tmp_path / name, url, tmp_path / "blobs") for name in ("one", "other"))
+    document, _ = run(one)
+    for words in (["runs"], ["show"], ["diff", "last", "last"], ["explain", "total"], ["status"], ["cache", "info"]):
+        done = command(other, *words)
+        assert done.returncode == 0, done.stderr
+    assert json.loads(command(other, "show", "--json").stdout)["run_id"] == document["run_id"]
+    assert json.loads(command(other, "cache", "info", "--json").stdout)["results"]["process"] == 2
+
+
+def test_what_is_derived_from_a_machines_files_stays_on_it(url: str, tmp_path: Path) -> None:
+    run(project(tmp_path / "one", url, tmp_path / "blobs"))
+    place = "expops_shared"
+    store = RedisKV(url, prefix=place) if url.startswith("redis") else PostgreSQLKV(url, table=place)
+    kinds = {key.partition("/")[0] for key, _ in store.scan("")}
+    store.close()
+    assert {"result", "last", "run"} <= kinds
+    assert "memo" not in kinds
+
+
+def test_passwords_are_not_shown(tmp_path: Path) -> None:
+    address = f"redis://me:secret@127.0.0.1:{free_port()}/0?password=secret"
+    root = project(tmp_path / "one", address, tmp_path / "blobs")
+    for words in (["cache", "info", "--json"], ["runs"], ["show"], ["run", "--json"], ["status"]):
+        done = command(root, *words)
+        assert "secret" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_prefix_that_can_be_no_table_is_a_problem_of_the_configuration(tmp_path: Path) -> None:
+    root = project(tmp_path / "one", "postgresql://127.0.0.1/0", tmp_path / "blobs")
+    path = root / "configs/project_config.yaml"
+    backend = "{type: postgresql, url: 'postgresql://127.0.0.1/0', prefix: my-team}"
+    path.write_text(path.read_text().replace('"postgresql://127.0.0.1/0"', backend))
+    done = command(root, "status")
+    assert done.returncode == 2
+    assert "'my-team' is no name for a table" in done.stderr
 
 
 def test_without_the_server_a_run_goes_on_and_the_next_one_hands_over(tmp_path: Path) -> None:

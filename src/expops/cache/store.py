@@ -144,15 +144,16 @@ class ResultCache:
 
     def last(self, path: str) -> Last | None:
         """What was last seen at a path."""
-        return _last(self._load("last/" + path))
+        return _last(self.load("last/" + path))
 
     def manifest(self, last: Last) -> Manifest | None:
         """The manifest of a result that was seen."""
-        return self._manifest(last.action, self._load("result/" + last.result))
+        name = "result/" + last.result
+        return self._manifest(last.action, self._known([name]).get(name))
 
     def load(self, name: str) -> bytes | None:
         """A record by its name; ``None`` where there is none."""
-        return self._load(name)
+        return self._get([name]).get(name)
 
     def seen(self, path: str, look_up: LookUp) -> None:
         """Remember that the result was used at ``path``, for the next explanation; written at :meth:`flush`."""
@@ -229,7 +230,7 @@ class ResultCache:
     def _variants(self, look_up: LookUp) -> list[Names]:
         if look_up.variants is not None:
             return look_up.variants
-        raw = self._load("action/" + look_up.action)
+        raw = self.load("action/" + look_up.action)
         return json.loads(raw) if raw else []
 
     def forget(self, result: str) -> None:
@@ -248,8 +249,7 @@ class ResultCache:
         if last.result in explain.ENDED:
             return (explain.ENDED[last.result],)
         same = last.action == look_up.action
-        result = "result/" + last.result
-        before = self._manifest(last.action, self._known([result]).get(result))
+        before = self.manifest(last)
         discovered: list[str] = []
         if before is not None and before.discovered:
             discovered = why_discovered(before.discovered, around.values(names_of(before.discovered)))
@@ -268,7 +268,7 @@ class ResultCache:
         if described.key.kind == "step" and self.ran_at(described.code.digest):
             return explain.NEW_INPUTS
         if self._cleared is None:
-            self._cleared = (self._load("cleared") or b"").decode()
+            self._cleared = (self.load("cleared") or b"").decode()
         if self._cleared:
             day = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(self._cleared)))
             return f"never ran since the cache was cleared on {day}"
@@ -283,10 +283,7 @@ class ResultCache:
 
     def before(self, look_up: LookUp) -> Manifest | None:
         """The result that was last seen where the action of this look-up is."""
-        if look_up.last is None:
-            return None
-        name = "result/" + look_up.last.result
-        return self._manifest(look_up.last.action, self._known([name]).get(name))
+        return self.manifest(look_up.last) if look_up.last is not None else None
 
     def flush(self) -> None:
         """Write down what :meth:`seen` has collected."""
@@ -327,9 +324,6 @@ class ResultCache:
             self._parts.update(dict.fromkeys(names))
             self._parts.update(self._get(names))
         return self._parts[name]
-
-    def _load(self, name: str) -> bytes | None:
-        return self._get([name]).get(name)
 
     def _get(self, names: list[str]) -> dict[str, bytes]:
         if not names:

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from ..cache.manifest import Manifest
 from ..errors import UsageError
+from ..kv.address import without_credentials
+from ..pipeline.config import StoreConfig
 from ..pipeline.nearest import advice
 from ..runs.model import RunRecord
 from . import opening
@@ -133,8 +135,8 @@ def _info(stores: opening.Stores, found: list[Result]) -> dict[str, Any]:
     settings = stores.config.cache
     return {
         "folder": stores.folder,
-        "kv": {"type": settings.kv.type, **settings.kv.options},
-        "objects": {"type": settings.objects.type, **settings.objects.options},
+        "kv": _store_document(settings.kv),
+        "objects": _store_document(settings.objects),
         "results": {
             "process": sum(item.manifest.kind == "process" for item in found),
             "step": sum(item.manifest.kind == "step" for item in found),
@@ -178,6 +180,15 @@ def _print_info(document: dict[str, Any], out: Printer) -> None:
             head=("process", "results", "of steps", "outputs and artifacts"),
             right=(1, 2),
         )
+
+
+def _store_document(settings: StoreConfig) -> dict[str, object]:
+    """Type and place of a store, without secrets."""
+    secret = ("credentials", "key")
+    shown = {name: value for name, value in settings.options.items() if not any(word in name for word in secret)}
+    if "url" in shown:
+        shown["url"] = without_credentials(str(shown["url"]))
+    return {"type": settings.type, **shown}
 
 
 def _clear(stores: opening.Stores, args: argparse.Namespace) -> int:

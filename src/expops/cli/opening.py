@@ -53,7 +53,7 @@ def stores(args: argparse.Namespace) -> Iterator[Stores]:
         folder = wiring.hidden_folder(root)
         config = load_config(root)
         scratch = os.path.join(folder, "work", f"scratch-{os.getpid()}-{os.urandom(4).hex()}")
-        cache = wiring.open_cache(folder, config.cache, "readwrite", scratch)
+        cache = wiring.open_cache(folder, config, "readwrite", scratch)
     try:
         yield Stores(root, folder, config, cache)
     finally:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import wiring
 from ..engine.run import Runner, RunResult
 from ..errors import UsageError
+from ..seeding.derive import ROOT_BITS
 from . import opening
 from .parsing import Parser, add_json, add_only, add_project, add_variation, count, one_of, seeds
 from .watchers import PlainWatcher
@@ -98,6 +99,9 @@ def _sweep(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) ->
     if isinstance(args.seeds, list) and args.seed is not None:
         raise UsageError("--seed and --seeds both name seeds; give one of them, or --seeds a number")
     wanted = args.seeds if isinstance(args.seeds, list) else range(loaded.seed, loaded.seed + args.seeds)
+    if wanted[-1] >= 1 << ROOT_BITS:
+        many = f"{args.seeds} seeds from {loaded.seed} on"
+        raise UsageError(f"{many} go beyond 2**{ROOT_BITS} - 1; begin with a lower one")
 
     def run(one: Options) -> RunResult:
         watcher = _watcher(args, loaded, one)

@@ -48,6 +48,7 @@ class Dispatcher:
             data=project.config.data,
             libraries=project.config.cache.libraries,
             open_cache=options.open_cache,
+            open_memo=options.open_memo,
         )
         # Workers look up what is pending here.
         project.cache.flush()

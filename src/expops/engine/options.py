@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..cache.memo import KVMemo
 from ..cache.store import ResultCache
 from ..executors.base import Executor, Message
 
@@ -13,7 +14,8 @@ class Options(NamedTuple):
     """What a run is asked to do. ``targets`` are the processes to run, with what they need; empty for all.
 
     ``sweep`` names the sweep over seeds that the run is part of, if any.
-    ``open_cache`` must pickle; workers open the cache with it. ``hidden`` is the project's ``.expops`` folder.
+    ``open_cache`` and ``open_memo`` must pickle; workers open cache and memory with them. ``hidden`` is the project's
+    ``.expops`` folder.
     """
 
     seed: int
@@ -24,5 +26,6 @@ class Options(NamedTuple):
     command: tuple[str, ...]
     hidden: str
     open_cache: Callable[[], ResultCache]
+    open_memo: Callable[[], KVMemo]
     make_executor: Callable[[int, Callable[[Message], None]], Executor]
     sweep: str = ""

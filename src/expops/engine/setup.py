@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..cache.memo import KVMemo
 from ..cache.store import ResultCache
 
 
 class Setup(NamedTuple):
-    """What a worker needs to know of a run. ``open_cache`` must pickle: it opens the cache in the worker.
+    """What a worker needs to know of a run.
 
-    ``data`` are the declared paths, relative to the project;
-    ``project`` and ``work`` are absolute folders (of the project, and for this run's working folders); ``import_roots``
-    go in front of ``sys.path``; ``libraries`` is the policy for their versions.
+    ``open_cache`` and ``open_memo`` must pickle: with them a worker opens the cache, and the memory of what is derived
+    from this machine's files. ``data`` are the declared paths, relative to the project; ``project`` and ``work`` are
+    absolute folders (of the project, and for this run's working folders); ``import_roots`` go in front of ``sys.path``;
+    ``libraries`` is the policy for their versions.
     """
 
     project: str
@@ -25,3 +27,4 @@ class Setup(NamedTuple):
     data: tuple[str, ...]
     libraries: str
     open_cache: Callable[[], ResultCache]
+    open_memo: Callable[[], KVMemo]

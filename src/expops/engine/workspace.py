@@ -18,7 +18,6 @@ from ..cache import ambient
 from ..cache.discovery import Places
 from ..cache.files import FileDigests
 from ..cache.input_file import remember_in
-from ..cache.memo import KVMemo
 from ..cache.observe import Observer, install
 from ..errors import ProcessError
 from ..hashing.code import CodeFingerprint, ProjectCode
@@ -35,7 +34,7 @@ class Workspace:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.cache = setup.open_cache()
-        self._memo = KVMemo(self.cache.kv)
+        self._memo = setup.open_memo()
         self.code = ProjectCode(
             setup.project, import_roots=setup.import_roots, memo=self._memo, libraries=setup.libraries
         )
@@ -178,6 +177,7 @@ class Workspace:
         sys.path[:] = [entry for entry in sys.path if entry not in self._path]
         self.take_warnings()
         remember_in(FileDigests())
+        self._memo.close()
         self.cache.kv.close()
 
     def take_warnings(self) -> list[str]:

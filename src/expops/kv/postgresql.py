@@ -17,12 +17,13 @@ from typing import Any, Final, TypeVar
 import psycopg
 
 from ..errors import StoreUnavailable
+from .address import told_of, without_credentials
 
 T = TypeVar("T")
 
 _BATCH: Final = 1000
 _PAGE: Final = 500
-_SECONDS: Final = 10  # for a connection
+_SECONDS: Final = 3  # for a connection
 _TRIES: Final = 3
 _INDEXED: Final = 1024  # bytes of a key that the index orders by
 _RETRIED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
@@ -67,7 +68,7 @@ class PostgreSQLKV:
 
     def __init__(self, url: str, *, table: str = "expops_kv") -> None:
         if not (table.isascii() and table.isidentifier()):
-            raise StoreUnavailable(f"'{table}' is no name for a table; use letters, digits and underscores")
+            raise ValueError(f"'{table}' is no name for a table; use letters, digits and underscores")
         self._url = url
         self._table = table.lower()
         self._process = os.getpid()
@@ -141,9 +142,13 @@ class PostgreSQLKV:
                 return self._once(work)
             except psycopg.Error as fault:
                 if not again or attempt == _TRIES - 1 or not isinstance(fault, _RETRIED):
-                    raise StoreUnavailable(f"PostgreSQL at {self._where()} can't be used: {fault}") from fault
+                    raise self._unavailable(fault) from fault
             time.sleep(0.1 * 2**attempt)
         raise AssertionError("unreachable")
+
+    def _unavailable(self, fault: Exception) -> StoreUnavailable:
+        where = without_credentials(self._url) or "the configured address"
+        return StoreUnavailable(f"PostgreSQL at {where} can't be used: {told_of(self._url, fault)}")
 
     def _once(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
         connection = self._connection()
@@ -168,9 +173,12 @@ class PostgreSQLKV:
             return self._open()
 
     def _open(self) -> psycopg.Connection[Any]:
-        connection: psycopg.Connection[Any] = psycopg.connect(
-            self._url, autocommit=True, connect_timeout=_SECONDS, application_name="expops"
-        )
+        try:
+            connection: psycopg.Connection[Any] = psycopg.connect(
+                self._url, autocommit=True, connect_timeout=_SECONDS, application_name="expops"
+            )
+        except psycopg.Error as fault:
+            raise self._unavailable(fault) from fault  # to try again is for connections that were sound before
         with self._making:
             if not self._there:
                 self._make_table(connection)
@@ -183,9 +191,6 @@ class PostgreSQLKV:
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             connection.execute(_TABLE.format(table=self._table, indexed=_INDEXED).encode())
-
-    def _where(self) -> str:
-        return self._url.partition("://")[2].rpartition("@")[2] or "its default place"
 
 
 def _encode(key: str) -> bytes:

@@ -10,20 +10,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import redis
-from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.retry import Retry
 
 from ..errors import StoreUnavailable
+from .address import told_of, without_credentials
 
 T = TypeVar("T")
 
 _BATCH: Final = 1000
 _BATCH_BYTES: Final = 16 << 20
-_SECONDS: Final = 10.0  # for a connection, and for a reply
-_TRIES: Final = 3
+_SECONDS: Final = 10.0  # for a reply
+_CONNECT_SECONDS: Final = 3.0
+_RETRIES: Final = 1  # a connection that has been idle may be gone
 # Greater than every byte of UTF-8: the end of a range of keys with one beginning.
 _END: Final = b"\xff"
 # A key whose entry has expired leaves the set, unless somebody has made the entry anew meanwhile.
@@ -146,21 +148,23 @@ class RedisKV:
         try:
             return work(self._client(again=again), *args)
         except (redis.RedisError, OSError) as fault:
-            raise StoreUnavailable(f"Redis at {_without_password(self._url)} can't be used: {fault}") from fault
+            told = told_of(self._url, fault)
+            raise StoreUnavailable(f"Redis at {without_credentials(self._url)} can't be used: {told}") from fault
 
     def _client(self, *, again: bool) -> redis.Redis:
         """The client of this process: a child of a fork must not talk on its parent's connections."""
         if self._made is None or self._made[0] != os.getpid():
-            patient = self._connected(Retry(ExponentialBackoff(cap=1.0, base=0.05), _TRIES))
+            patient = self._connected(Retry(ConstantBackoff(0.05), _RETRIES))
             self._made = (os.getpid(), patient, self._connected(Retry(NoBackoff(), 0)))
         return self._made[1 if again else 2]
 
     def _connected(self, retry: Retry) -> redis.Redis:
-        options: dict[str, Any] = {"socket_connect_timeout": _SECONDS, "socket_timeout": _SECONDS, "retry": retry}
         try:
-            return redis.Redis.from_url(self._url, **options)
+            return redis.Redis.from_url(
+                self._url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_SECONDS, retry=retry
+            )
         except ValueError as fault:
-            told = f"'{_without_password(self._url)}' is no address of a Redis ({fault})"
+            told = f"'{without_credentials(self._url)}' is no address of a Redis ({told_of(self._url, fault)})"
             raise StoreUnavailable(f"{told}; write redis://HOST:PORT/DATABASE") from fault
 
 
@@ -179,8 +183,3 @@ def _batches(items: Mapping[str, bytes]) -> Iterator[list[tuple[bytes, bytes]]]:
         size += len(value)
     if batch:
         yield batch
-
-
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return scheme + separator + rest.rpartition("@")[2]
