@@ -293,7 +293,7 @@ class ResultCache:
         try:
             self.kv.flush()
         except StorageError as fault:
-            self.warn(f"the cache can't be written, so results are not kept: {fault}")
+            self.warn(f"the cache can't be written now; the next run hands over what is kept for it: {fault}")
 
     def warn(self, message: str) -> None:
         """Note a fault that costs time, not correctness."""

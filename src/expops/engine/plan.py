@@ -15,9 +15,9 @@ from ..cache.keys import ActionKey
 from ..cache.manifest import Manifest
 from ..cache.store import LookUp, ResultCache
 from ..errors import ProcessError
-from ..hashing.code import CodeFingerprint, FunctionFacts, ProjectCode
+from ..hashing.code import CodeFingerprint, ProjectCode
 from ..hashing.values import fingerprint
-from ..pipeline.binding import Binding, bind, takes, without
+from ..pipeline.binding import Binding, Takes, bind, takes, without
 from ..pipeline.caching import DEFAULT, Caching, of_source
 from ..pipeline.config import Config, ProcessConfig
 from ..pipeline.graph import Graph
@@ -77,7 +77,7 @@ class Planner:
         self._places = Places(project, None)
         self._seed = seed
         self._forced = frozenset(path.split("/")[0] for path in forced)
-        self._functions: dict[tuple[str, str], tuple[CodeFingerprint, FunctionFacts]] = {}
+        self._functions: dict[tuple[str, str], tuple[CodeFingerprint, Takes, Caching]] = {}
 
     def plan_all(self, names: Collection[str]) -> dict[str, Planned]:
         """A plan for all of ``names``, in topological order; "unknown" below whatever must run."""
@@ -105,9 +105,7 @@ class Planner:
     def plan(self, name: str, upstream: Mapping[str, Manifest]) -> Planned:
         """The plan of one process whose upstream manifests are all known."""
         process = self._processes[name]
-        code, facts = self._function(process)
-        signature = takes(facts)
-        caching, _ = of_source(facts)
+        code, signature, caching = self._function(process)
         outputs = {source: manifest.outputs for source, manifest in upstream.items()}
         try:
             binding = bind(process, signature, outputs, self._parameters)
@@ -142,16 +140,18 @@ class Planner:
             return (f"never ran under this name; its code ran as '{other}'",)
         return reasons
 
-    def _function(self, process: ProcessConfig) -> tuple[CodeFingerprint, FunctionFacts]:
+    def _function(self, process: ProcessConfig) -> tuple[CodeFingerprint, Takes, Caching]:
+        """What the source says of a function; many processes may be of one."""
         where = (process.script, process.function)
         if where not in self._functions:
             facts = self._code.functions(process.script)[process.function]
-            self._functions[where] = (self._code.fingerprint(*where), facts)
+            caching, _ = of_source(facts)  # what is wrong with them was told when the project was opened
+            self._functions[where] = (self._code.fingerprint(*where), takes(facts), caching)
         return self._functions[where]
 
     def libraries(self) -> dict[str, str]:
         """Versions of all libraries that the planned code reaches."""
         found: dict[str, str] = {}
-        for code, _ in self._functions.values():
+        for code, _, _ in self._functions.values():
             found.update(code.libraries)
         return dict(sorted(found.items()))
