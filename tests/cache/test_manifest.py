@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expops.cache.manifest import Artifact, Blob, Manifest, Metric, StoredValue, pack, unpack
+from expops.cache.manifest import Accepted, Artifact, Blob, Manifest, Metric, StoredValue, pack, unpack
 from expops.errors import CorruptData
 
 texts = st.text(max_size=8)
@@ -34,6 +34,9 @@ manifests = st.builds(
     run=texts,
     created=st.floats(0, 1e12),
     host=texts,
+    accepted=st.none()
+    | st.builds(Accepted, texts, texts, marks, marks, st.floats(0, 1e12), st.lists(texts, max_size=2)),
+    rests=st.lists(marks, max_size=2).map(tuple),
 )
 
 
