@@ -7,11 +7,14 @@ with other files after ``# file: NAME``. The function asked for is ``src/m.py::f
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from projects import fingerprint, write
+
+from expops.hashing.code import ProjectCode
 
 HERE = Path(__file__).parent
 
@@ -56,6 +59,13 @@ def _digests(folder: Path, case: Case) -> tuple[str, str]:
 def test_changes(tmp_path: Path, case: Case) -> None:
     before, after = _digests(tmp_path, case)
     assert before != after
+
+
+@pytest.mark.parametrize("case", _cases("must_change.txt"), ids=lambda case: case.title)
+def test_where_objects_lie_in_memory_changes_nothing(tmp_path: Path, case: Case) -> None:
+    root = os.fspath(write(tmp_path, _files(case.source)))
+    kept = [ProjectCode(root) for _ in range(6)]  # all alive, so that no two have their nodes at the same addresses
+    assert len({code.fingerprint("src/m.py", "f").digest for code in kept}) == 1
 
 
 @pytest.mark.parametrize("case", _cases("must_not_change.txt"), ids=lambda case: case.title)

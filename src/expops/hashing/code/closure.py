@@ -59,13 +59,14 @@ class Closures:
         if any(node.flag == "source" for node in reached):
             sources = {node.file for node in reached if node.file.endswith(".py")}
             reached |= {self._graph.source_text(file) for file in sources}
-        symbols: dict[str, str] = {}
+        digests: dict[str, set[str]] = {}
         versions: dict[str, set[str]] = {}
         reasons: dict[str, set[str]] = {}
         options: dict[str, set[str]] = {}
         for node in reached:
             if node.digests is not None:
-                symbols[node.identity] = node.digests[variant]
+                # Two nodes may share an identity: a definition, and the same name looked for where it isn't.
+                digests.setdefault(node.identity, set()).add(node.digests[variant])
             elif node.option is not None:
                 # The same name may be defined twice, in the branches of an `if`.
                 options.setdefault(node.identity, set()).add(node.option)
@@ -75,6 +76,7 @@ class Closures:
                 reasons.setdefault(node.file, set()).add(node.widened)
         given = {identity: " or ".join(sorted(options[identity])) for identity in sorted(options)}
         streams = {identity: text for identity, text in given.items() if identity.endswith(_STREAM)}
+        symbols = {identity: _one(found) for identity, found in digests.items()}
         symbols.update((identity, text) for identity, text in given.items() if identity not in streams)
         symbols = dict(sorted(symbols.items()))
         libraries = {name: joined(versions[name]) for name in sorted(versions)}
@@ -107,3 +109,7 @@ class Closures:
                 pending += fresh
         self._reached[start, hints] = self._kept(frozenset(seen))
         return self._reached[start, hints]
+
+
+def _one(digests: set[str]) -> str:
+    return next(iter(digests)) if len(digests) == 1 else digest_of(sorted(digests))

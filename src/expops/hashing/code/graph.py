@@ -341,7 +341,7 @@ class Graph:
         """As :meth:`chain` for names that the file binds, star imports included; ``None`` if it doesn't."""
         key = (path, *chain)
         if key in self._resolving:
-            return None  # modules that import the name from each other
+            return []  # modules that import the name from each other: it is bound there already
         self._resolving.add(key)
         try:
             return self._bound(path, chain, why)
