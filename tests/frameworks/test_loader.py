@@ -18,7 +18,11 @@ from expops.seeding.derive import derive_seed
 from expops.seeding.session import GIVEN, SeededAction
 from expops.torch import DataLoader
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+# PyTorch forks its workers; Python warns of threads, and so does JAX if another test has loaded it.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),
+]
 SIZE = 11
 
 
