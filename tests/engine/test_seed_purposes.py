@@ -62,7 +62,7 @@ def test_who_asks_depends_on_the_seed(tmp_path: Path) -> None:
         "work": "executed",
         "still": "hit",
     }
-    assert reasons(second)["work/split"] == "the random seed changed"
+    assert reasons(second)["work/split"] == "random seed 42 → 7"
     assert outputs(first)["work"] != outputs(second)["work"]
     assert outputs(sandbox.run(settings=["work.flag=1"])) == outputs(first)
 
