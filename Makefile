@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+FRAMEWORKS := .venv-frameworks
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 PYTEST_ARGS ?= -n auto
@@ -13,15 +14,16 @@ DEMO := examples/digits
 DEMO_PNG := confusion_matrix.png
 
 .NOTPARALLEL:
-.PHONY: help demo test test-all check bench clean
+.PHONY: help demo test test-all test-frameworks check bench clean
 
 help:
 	@echo "make demo      run $(DEMO) twice; the second run finds all of it cached"
 	@echo "make test      the default test suite"
 	@echo "make test-all  every test, with those marked slow and service"
+	@echo "make test-frameworks  tests with PyTorch, TensorFlow, JAX, XGBoost and LightGBM, in 3 GB of their own"
 	@echo "make check     lint, formatting, types and import contracts"
 	@echo "make bench     the benchmarks"
-	@echo "make clean     remove caches and the demo's results (not $(VENV))"
+	@echo "make clean     remove caches and the demo's results (not $(VENV) and $(FRAMEWORKS))"
 
 demo: $(VENV)/.demo
 	@echo "== first run"
@@ -39,6 +41,10 @@ test: $(VENV)/.test
 
 test-all: $(VENV)/.test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "$(MARKS)"
+
+test-frameworks:
+	@$(MAKE) --no-print-directory VENV=$(FRAMEWORKS) $(FRAMEWORKS)/.frameworks
+	@$(FRAMEWORKS)/bin/python -m pytest $(PYTEST_ARGS) tests/frameworks
 
 check: $(VENV)/.test $(VENV)/.lint
 	@$(BIN)/ruff check --output-format concise
@@ -67,7 +73,7 @@ $(VENV)/.created:
 	@touch $@
 
 # One stamp a dependency group: what is installed stays until pyproject.toml changes.
-$(VENV)/.demo $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: $(VENV)/.created pyproject.toml
+$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.frameworks: $(VENV)/.%: $(VENV)/.created pyproject.toml
 	@echo "installing expops and its $* dependencies into $(VENV)"
 	@$(PIP) install --editable . --group $*
 	@$(BIN)/python -m compileall -q src/expops

@@ -20,9 +20,13 @@ PUBLIC = {
     "InputFile",
     "SerializableData",
     "__version__",
+    "jax_key",
     "log_metric",
     "process",
+    "rng",
+    "seed",
     "step",
+    "torch_generator",
 }
 MOST_PUBLIC_NAMES = 15
 CORE = {"SerializableData", "log_metric", "process", "step"}

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .pipeline.decorators import log_metric as log_metric
     from .pipeline.decorators import process as process
     from .pipeline.decorators import step as step
+    from .seeding.purposes import jax_key as jax_key
+    from .seeding.purposes import rng as rng
+    from .seeding.purposes import seed as seed
+    from .seeding.purposes import torch_generator as torch_generator
 
 __version__ = "0.1.0"
 __all__ = [
@@ -25,9 +29,13 @@ __all__ = [
     "InputFile",
     "SerializableData",
     "__version__",
+    "jax_key",
     "log_metric",
     "process",
+    "rng",
+    "seed",
     "step",
+    "torch_generator",
 ]
 
 _HOMES = {
@@ -36,9 +44,13 @@ _HOMES = {
     "ExpopsError": ".errors",
     "InputFile": ".cache.input_file",
     "SerializableData": ".pipeline.decorators",
+    "jax_key": ".seeding.purposes",
     "log_metric": ".pipeline.decorators",
     "process": ".pipeline.decorators",
+    "rng": ".seeding.purposes",
+    "seed": ".seeding.purposes",
     "step": ".pipeline.decorators",
+    "torch_generator": ".seeding.purposes",
 }
 
 

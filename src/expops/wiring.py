@@ -119,7 +119,7 @@ def load_project(
     project = open_project(root, config, opener(), memo)
     chosen = seed if seed is not None else config.seed
     if chosen is None:
-        chosen = int.from_bytes(os.urandom(4), "big")
+        chosen = int.from_bytes(os.urandom(16), "big")
     return Loaded(project, folder, chosen, scratch, opener)
 
 

@@ -40,6 +40,23 @@ def test_name_and_version_of_what_is_used(tmp_path: Path) -> None:
     assert found.libraries == {"numpy": numpy.__version__}
 
 
+@pytest.mark.parametrize(
+    ("source", "library"),
+    [
+        ("import expops\ndef f(): return expops.rng('split').random()\n", "numpy"),
+        ("from expops import rng\ndef f(): return rng()\n", "numpy"),
+        ("import expops\ndef f(): return expops.torch_generator()\n", "torch"),
+        ("from expops.torch import DataLoader\ndef f(x): return DataLoader(x)\n", "torch"),
+        ("import expops as e\ndef f(): return e.jax_key()\n", "jax"),
+        ("import expops\ndef f(): return expops.seed()\n", ""),
+    ],
+)
+def test_the_libraries_behind_seeds_and_generators(tmp_path: Path, site: Path, source: str, library: str) -> None:
+    for name in ("jax", "torch"):
+        install(site, name, "1.0", f"{name}/__init__.py")
+    assert list(of(tmp_path, source).libraries) == ([library] if library else [])
+
+
 def test_a_module_named_unlike_its_distribution(tmp_path: Path) -> None:
     assert list(of(tmp_path, "from sklearn.linear_model import Ridge\ndef f(): return Ridge()\n").libraries) == [
         "scikit-learn"

@@ -69,6 +69,7 @@ def parser() -> Parser:
 
 def execute(args: argparse.Namespace) -> int:
     """Run the project."""
+    warning = _fix_hash_seed() if args.jobs == 0 else ""
     _stop_on_sigterm()
     with opening.project(args, mode=args.cache) as loaded:
         options = wiring.run_options(
@@ -82,6 +83,8 @@ def execute(args: argparse.Namespace) -> int:
         if args.seeds is not None:
             return _sweep(args, loaded, options)
         watcher = _watcher(args, loaded, options)
+        if warning:
+            watcher.warned(warning)
         if args.json:
             result = _run_for_program(loaded, options, watcher)
         else:
@@ -178,6 +181,12 @@ def _watcher(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) 
         if can_draw():
             return LiveWatcher(sys.stdout, sys.stderr, loaded.project.graph)
     return PlainWatcher(sys.stdout, sys.stderr)
+
+
+def _fix_hash_seed() -> str:
+    from . import hash_seed  # workers have theirs from the start
+
+    return hash_seed.fix()
 
 
 def _stop_on_sigterm() -> None:

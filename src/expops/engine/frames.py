@@ -36,9 +36,9 @@ class SeedPath:
         self.streams = streams
         self._seed = ""
 
-    def seed_for(self, source: str) -> int:
-        """The seed of one random source, such as ``"random"`` or ``"numpy"``."""
-        return derive_seed(self.root, self.process, self.step, self.call, purpose=source, bits=32)
+    def seed_for(self, purpose: str, bits: int = 32) -> int:
+        """The seed for one random source, such as ``"random"`` or ``"torch"``, or for what user code asks for."""
+        return derive_seed(self.root, self.process, self.step, self.call, purpose=purpose, bits=bits)
 
     def seed(self) -> str:
         """The seed of the action as a whole, as the ledger shows it."""

@@ -197,11 +197,18 @@ def _is_small_table(value: object) -> bool:
 
 def _is_generator(value: object) -> bool:
     numpy: Any = sys.modules.get("numpy.random")
-    return isinstance(value, (random.Random, *((numpy.Generator, numpy.RandomState) if numpy else ())))
+    torch: Any = sys.modules.get("torch")
+    kinds = [random.Random, *((numpy.Generator, numpy.RandomState) if numpy else ())]
+    if hasattr(torch, "Generator"):
+        kinds.append(torch.Generator)
+    return isinstance(value, tuple(kinds))
 
 
 def _generator_mark(value: Any) -> str:
     if isinstance(value, random.Random):
         return digest_of(["random", repr(value.getstate())])
-    state = value.bit_generator.state if hasattr(value, "bit_generator") else value.get_state(legacy=False)
-    return fingerprint(state)
+    if hasattr(value, "bit_generator"):
+        return fingerprint(value.bit_generator.state)
+    numpy: Any = sys.modules.get("numpy.random")
+    is_numpy = numpy is not None and isinstance(value, numpy.RandomState)
+    return fingerprint(value.get_state(legacy=False) if is_numpy else value.get_state())

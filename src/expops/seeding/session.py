@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final
@@ -10,6 +11,8 @@ from ..errors import UsageError
 from .late import LateImports
 from .sources import SOURCES, RandomSource
 
+# Among the names of sources: the action asked for seeds or generators of its own.
+GIVEN: Final = "expops"
 # Random state is global to an OS process, and so is the stack of the actions that own it.
 _stack: Final[list[SeededAction]] = []
 
@@ -22,22 +25,27 @@ def active() -> SeededAction | None:
 class SeededAction:
     """While the ``with`` block runs, each loaded library's random state is the action's own.
 
-    ``seed_for(name)`` gives the seed (``0 <= seed < 2**32``) for the source of that name. Afterwards every
-    state is as it was before, also after an exception, and :attr:`drew` names the sources whose state was
-    moved. Blocks nest. A library that is first loaded inside is seeded as it loads; at the end it gets the
-    state that the enclosing action would have given it, or, without one, that in which it was loaded: a
-    skipped block leaves no trace.
+    ``seed_for(name)`` gives the seed (``0 <= seed < 2**32``) for the source of that name, and
+    ``seed_for(purpose, bits)`` one that user code asks for (:mod:`.purposes`). Afterwards every state is as it was
+    before, also after an exception, and :attr:`drew` names the sources whose state was moved. Blocks nest. A library
+    that is first loaded inside is seeded as it loads; at the end it gets the state that the enclosing action would have
+    given it, or, without one, that in which it was loaded: a skipped block leaves no trace.
     """
 
-    __slots__ = ("_owned", "drew")
+    __slots__ = ("_owned", "drew", "given", "os_process", "seed_for")
 
-    def __init__(self, seed_for: Callable[[str], int]) -> None:
+    def __init__(self, seed_for: Callable[..., int]) -> None:
         self._owned = _Owned(seed_for)
+        self.seed_for = seed_for
+        #: Generators that user code was given, by purpose, so that it gets the same again; ``None``: it never asked.
+        self.given: dict[object, Any] | None = None
+        self.os_process = 0
         #: Names of the sources that were moved since they were seeded; set at the end of the block.
         self.drew: tuple[str, ...] = ()
 
     def __enter__(self) -> SeededAction:
         """Seed every loaded source."""
+        self.os_process = os.getpid()
         complete = True
         try:
             for source in SOURCES:
@@ -68,6 +76,8 @@ class SeededAction:
             while active() is not self:
                 _leave()
             self.drew = _leave()
+            if self.given is not None:
+                self.drew += (GIVEN,)
         if not _stack:
             _late.remove()
         if not nested:
@@ -123,4 +133,9 @@ def _leave() -> tuple[str, ...]:
     return _owners.pop().put_back()
 
 
-_late: Final = LateImports(SOURCES, _begin_outer)
+def _begin_late(source: RandomSource) -> None:
+    if source.loaded():
+        _begin_outer(source)
+
+
+_late: Final = LateImports(SOURCES, _begin_late)

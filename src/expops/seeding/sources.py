@@ -1,13 +1,17 @@
 """The random states that an action owns while it runs: one class for each library, listed in ``SOURCES``.
 
 A library that is not loaded is never imported: sources look in ``sys.modules``. A new library is one class
-(or one file) and one entry in the tuple.
+in a file of its own and one entry in the tuple.
 """
 
 from __future__ import annotations
 
 import sys
 from typing import Any, Final, NamedTuple, Protocol
+
+from .keras_source import KerasRandom
+from .tensorflow_source import TensorFlowRandom
+from .torch_source import TorchRandom
 
 # As many 32-bit words as a Mersenne Twister's state has: that many equal outputs mean equal states.
 _WORDS: Final = 624
@@ -146,4 +150,10 @@ def _cached_gauss(library: Any) -> float | None:
     return state["gauss"] if state["has_gauss"] else None
 
 
-SOURCES: Final[tuple[RandomSource, ...]] = (PythonRandom(), NumPyRandom())
+SOURCES: Final[tuple[RandomSource, ...]] = (
+    PythonRandom(),
+    NumPyRandom(),
+    TorchRandom(),
+    TensorFlowRandom(),
+    KerasRandom(),
+)

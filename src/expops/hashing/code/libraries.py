@@ -24,6 +24,14 @@ _EXTENSIONS: Final = (".so", ".pyd")
 _STDLIB_FOLDERS: Final = frozenset({os.path.dirname(os.__file__), os.path.dirname(os.__file__) + "/lib-dynload"})
 _STDLIB: Final = sys.stdlib_module_names | set(sys.builtin_module_names)
 
+# What draws the random numbers of expops's own functions.
+_BEHIND: Final = {
+    "expops.jax_key": "jax",
+    "expops.rng": "numpy",
+    "expops.torch": "torch",
+    "expops.torch_generator": "torch",
+}
+
 
 class _Owner(NamedTuple):
     """The distributions that a module belongs to, and the number of the path's entry where they are."""
@@ -56,6 +64,7 @@ class Libraries:
         return self._known[dotted]
 
     def _find(self, dotted: str) -> tuple[tuple[str, str], ...]:
+        dotted = _BEHIND.get(".".join(dotted.split(".")[:2]), dotted)
         top = dotted.partition(".")[0]
         if top in _STDLIB or top == "expops":
             return ()
