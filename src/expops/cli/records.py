@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterable
-from typing import Any, NamedTuple
 
-from ..cache.explain import Described, why, why_discovered
-from ..cache.keys import ActionKey
-from ..cache.manifest import Manifest, unpack
-from ..errors import CorruptData, UnknownName
-from ..hashing.code import CodeFingerprint
+from ..cache.explain import why, why_discovered
+from ..engine.recall import Remembered as Remembered
+from ..engine.recall import json_list as json_list
+from ..engine.recall import manifest_in as manifest_in
+from ..engine.recall import remembered as remembered
+from ..errors import UnknownName
 from ..kv.base import KVStore
 from ..runs.ledger import Ledger
-from ..runs.model import ActionRecord, RunRecord
+from ..runs.model import RunRecord
 
 _BEFORE = re.compile(r"(last|latest)~(\d{1,6})")
 
@@ -52,51 +50,6 @@ def status_of(run: RunRecord) -> str:
     return run.status
 
 
-class Remembered(NamedTuple):
-    """What an action was known by, and what it gave; ``None`` for what the cache has not got any more."""
-
-    described: Described | None
-    manifest: Manifest | None
-
-
-def remembered(kv: KVStore, actions: Iterable[ActionRecord]) -> dict[str, Remembered]:
-    """By path, what the cache remembers of ``actions``, in two look-ups."""
-    wanted = list(actions)
-    names = ["key/" + item.action for item in wanted if item.action]
-    names += ["result/" + item.result for item in wanted if item.result]
-    raw = kv.get_many(names)
-    keys = {name: json_list(value) for name, value in raw.items() if name.startswith("key/")}
-    codes = kv.get_many({"code/" + parts[2] for parts in keys.values()})
-    return {
-        item.path: Remembered(
-            _described(keys.get("key/" + item.action), codes),
-            manifest_in(raw.get("result/" + item.result), item.action),
-        )
-        for item in wanted
-    }
-
-
-def _described(parts: list[Any] | None, codes: dict[str, bytes]) -> Described | None:
-    if parts is None:
-        return None
-    kind, name, code, inputs, parameters, closure, labels, values = parts
-    raw = codes.get("code/" + code)
-    symbols, libraries, widened = json_list(raw) if raw is not None else ({}, {}, {})
-    fingerprint = CodeFingerprint(code, symbols, libraries, widened, ())
-    return Described(ActionKey(kind, name, code, inputs, parameters, closure), fingerprint, labels, values)
-
-
-def manifest_in(raw: bytes | None, action: str) -> Manifest | None:
-    """The manifest in a record, if there is a sound one and it is that action's."""
-    if raw is None:
-        return None
-    try:
-        manifest = unpack(raw)
-    except CorruptData:
-        return None
-    return manifest if not action or manifest.action == action else None
-
-
 def causes(kv: KVStore, before: Remembered, now: Remembered) -> list[str]:
     """In words, why two actions of one path are not the same; empty if nothing is known to differ."""
     if before.described is not None and now.described is not None:
@@ -106,9 +59,3 @@ def causes(kv: KVStore, before: Remembered, now: Remembered) -> list[str]:
     if before.manifest is not None and now.manifest is not None:
         return why_discovered(before.manifest.discovered, now.manifest.discovered)
     return []
-
-
-def json_list(raw: bytes) -> list[Any]:
-    """A record of the cache that is a list."""
-    parts: list[Any] = json.loads(raw)
-    return parts
