@@ -22,13 +22,14 @@ from .executors.base import Executor, Message
 from .kv.base import KVStore
 from .kv.journal import JournaledKV, recover
 from .kv.sqlite import SQLiteKV
-from .pipeline.config import CONFIG_PATH, CacheConfig
+from .pipeline.config import CONFIG_PATH, CacheConfig, StoreConfig
 from .pipeline.config_load import find_project, load_config
 from .pipeline.nearest import advice
 from .pipeline.override import override
 from .runs.ledger import Ledger
 
 HIDDEN: Final = ".expops"
+_EMBEDDED: Final = CacheConfig(StoreConfig("sqlite", {}), StoreConfig("folder", {}), {})
 MODES: Final = ("readwrite", "read", "write", "off")
 
 
@@ -91,11 +92,17 @@ class Loaded(NamedTuple):
 
 
 def load_project(
-    start: str, *, mode: str = "readwrite", settings: Sequence[str] = (), seed: int | None = None
+    start: str,
+    *,
+    mode: str = "readwrite",
+    settings: Sequence[str] = (),
+    seed: int | None = None,
+    embedded: bool = False,
 ) -> Loaded:
     """Open the project in the folder ``start`` or above it.
 
-    ``settings`` are ``process.parameter=value``; ``seed`` replaces the configuration's. Raises
+    ``settings`` are ``process.parameter=value``; ``seed`` replaces the configuration's; with
+    ``embedded``, its stores are those in the hidden folder, whatever the configuration says. Raises
     :class:`~expops.errors.UsageError` for whatever its author can mend, all problems of the configuration at once.
     """
     root = find_project(start)
@@ -103,6 +110,8 @@ def load_project(
     # Derivations are always remembered beside the project, wherever its results go.
     memo = KVMemo(SQLiteKV(os.path.join(folder, "memo.sqlite")))
     config = override(load_config(root, memo=memo), settings)
+    if embedded:
+        config = config._replace(cache=_EMBEDDED)
     scratch = _scratch(folder) if config.cache.kv.type == "memory" or not _keeps(folder, mode) else None
     opener = partial(open_cache, folder, config.cache, mode, scratch.path if scratch else "")
     project = open_project(root, config, opener(), memo)
