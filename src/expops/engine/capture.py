@@ -25,6 +25,8 @@ _INSTALLED: Final = ("site-packages", "dist-packages")
 # Part of every address: raise it when the same things are recorded in another form.
 _FORM: Final = 1
 
+_collected: Final[dict[str, Any]] = {}  # environments that this OS process has looked at
+
 
 class Capture:
     """Collects the records of one run; ``provenance`` maps kinds to their addresses."""
@@ -99,9 +101,11 @@ class Capture:
         known = self._project.memo.get(key)
         if known is not None and "record/" + known.decode() in self._known(["record/" + known.decode()]):
             return known.decode()
-        from ..runs.environment import environment  # only in an environment that is new
+        if key not in _collected:
+            from ..runs.environment import environment  # only in an environment that is new
 
-        address = self._add("environment", environment())
+            _collected[key] = environment()
+        address = self._add("environment", _collected[key])
         self._project.memo.put(key, address.encode())
         return address
 

@@ -165,6 +165,7 @@ def _action(item: ActionRecord, known: Remembered) -> dict[str, Any]:
         ],
         "error": item.error,
         "code": None,
+        "takes": None,
         "discovered": manifest.discovered if manifest is not None else None,
     }
     if described is not None:

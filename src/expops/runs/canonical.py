@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from ..hashing.digest import digest_bytes
 
 _string: Final = json.JSONEncoder(ensure_ascii=False).encode
-_EXPONENT: Final = re.compile(r"e([+-])0*(\d+)$")
 
 
 def canonical(document: Any) -> bytes:
@@ -60,17 +59,22 @@ def _units(key: str) -> bytes:
 
 
 def _number(value: float) -> str:
+    """As ECMAScript writes it: the shortest digits that give it back, exponents from 1e21 and below 1e-6."""
     if not math.isfinite(value):
         raise ValueError(f"JSON has no {value}")
-    if value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    text = repr(value)
-    mantissa, _, exponent = text.partition("e")
-    if not exponent:
-        return text
-    power = int(exponent)
-    if not -7 < power < 0:
-        return _EXPONENT.sub(lambda match: f"e{match[1]}{match[2]}", text)
-    # Python turns to exponents below 1e-4, ECMAScript below 1e-6.
-    sign, digits = ("-" if mantissa.startswith("-") else ""), mantissa.lstrip("-").replace(".", "")
-    return f"{sign}0.{'0' * (-power - 1)}{digits}"
+    if value == 0:
+        return "0"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    text = "".join(map(str, digits))
+    point = len(text) + exponent  # digits in front of the decimal point
+    if len(text) <= point <= 21:
+        text += "0" * exponent
+    elif 0 < point <= 21:
+        text = f"{text[:point]}.{text[point:]}"
+    elif -6 < point <= 0:
+        text = f"0.{'0' * -point}{text}"
+    else:
+        fraction = f".{text[1:]}" if len(text) > 1 else ""
+        text = f"{text[0]}{fraction}e{point - 1:+d}"
+    return f"-{text}" if sign else text
