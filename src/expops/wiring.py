@@ -33,6 +33,7 @@ from .runs.ledger import Ledger
 
 HIDDEN: Final = ".expops"
 _READABLE: Final = 40  # characters of a project's name in names on a server
+_EMBEDDED: Final = CacheConfig(StoreConfig("sqlite", {}), StoreConfig("folder", {}), {})
 MODES: Final = ("readwrite", "read", "write", "off")
 
 
@@ -103,17 +104,25 @@ class Loaded(NamedTuple):
 
 
 def load_project(
-    start: str, *, mode: str = "readwrite", settings: Sequence[str] = (), seed: int | None = None
+    start: str,
+    *,
+    mode: str = "readwrite",
+    settings: Sequence[str] = (),
+    seed: int | None = None,
+    embedded: bool = False,
 ) -> Loaded:
     """Open the project in the folder ``start`` or above it.
 
-    ``settings`` are ``process.parameter=value``; ``seed`` replaces the configuration's. Raises
+    ``settings`` are ``process.parameter=value``; ``seed`` replaces the configuration's; with
+    ``embedded``, its stores are those in the hidden folder, whatever the configuration says. Raises
     :class:`~expops.errors.UsageError` for whatever its author can mend, all problems of the configuration at once.
     """
     root = find_project(start)
     folder = hidden_folder(root)
     memo = open_memo(folder)
     config = override(load_config(root, memo=memo), settings)
+    if embedded:
+        config = config._replace(cache=_EMBEDDED._replace(libraries=config.cache.libraries))
     scratch = _scratch(folder) if config.cache.kv.type == "memory" or not _keeps(folder, mode) else None
     opener = partial(open_cache, folder, config, mode, scratch.path if scratch else "")
     project = open_project(root, config, opener(), memo)

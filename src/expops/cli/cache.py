@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from ..cache.manifest import Manifest
+from ..engine.recall import manifest_in
 from ..errors import UsageError
 from ..kv.address import without_credentials
 from ..pipeline.config import StoreConfig
@@ -17,11 +18,11 @@ from ..runs.model import RunRecord
 from . import opening
 from .documents import moment, write_json
 from .parsing import Parser, add_json, add_project, count
-from .records import manifest_in
 from .text import Printer, duration, local_time, plural, size, stdout
 
 _ACTIONS: Final = ("info", "ls", "clear")
-_RECORDS: Final = ("result/", "action/", "last/", "key/", "code/", "source/")
+# Not `source/`: the list of runs stays, with what they were made from.
+_RECORDS: Final = ("result/", "action/", "last/", "key/", "code/")
 _BATCH: Final = 1000
 _EXAMPLES = """\
   expops cache info           # where it is, how large, what it has saved

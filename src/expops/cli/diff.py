@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from ..engine.recall import remembered
 from ..kv.base import KVStore
 from ..runs.model import ActionRecord, Metrics, RunRecord
 from . import opening
 from .parsing import Parser, add_json, add_project
-from .records import causes, find_run, remembered
+from .records import causes, find_run
 from .text import Printer, local_time, number, plural, stdout
 
 _EXAMPLES = """\

@@ -11,6 +11,7 @@ from ..cache.code_diff import SymbolDiff
 from ..cache.discovery import Places, Surroundings
 from ..cache.manifest import Manifest
 from ..engine.reasons import current, since
+from ..engine.recall import Remembered, remembered
 from ..errors import UnknownName
 from ..pipeline.nearest import advice
 from ..runs.model import ActionRecord, RunRecord
@@ -19,7 +20,6 @@ from .code_changes import changes_document, print_changes, since_action, since_r
 from .documents import moment, write_json
 from .parsing import Parser, add_json, add_project, add_variation, known_process
 from .provenance import Source, print_source, source_document
-from .records import Remembered, remembered
 from .status import planned
 from .text import Printer, duration, stdout
 

@@ -1,6 +1,6 @@
 """The command line: finds the command, runs it, and turns errors into messages and exit codes.
 
-Exit codes: 0 done, 1 a process failed, 2 bad usage or configuration, 130 interrupted.
+Exit codes: 0 done, 1 a process failed, 2 bad usage or configuration, 3 a check found a difference, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "runs": ("runs", "list the runs of a project"),
     "show": ("show", "show one run: actions, metrics, artifacts, settings"),
     "diff": ("diff", "compare two runs: results, causes, metrics, settings"),
+    "reproduce": ("reproduce", "do a recorded run again, and compare"),
+    "export": ("export", "write a run as JSON, an RO-Crate, or to MLflow"),
     "cache": ("cache", "look into the cache, or clear it"),
 }
 

@@ -62,6 +62,11 @@ def stores(args: argparse.Namespace) -> Iterator[Stores]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
+def root_of(start: str) -> str:
+    """The project that ``start`` is or lies in. Raises :class:`~expops.errors.ProjectNotFound`."""
+    return find_project(start)
+
+
 @contextmanager
 def _refusing(start: str) -> Iterator[None]:
     """Nothing has begun yet, so a store that can't be opened is an error of usage like any other."""

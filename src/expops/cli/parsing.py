@@ -143,6 +143,17 @@ def count(text: str) -> int:
     return value
 
 
+def not_negative(text: str) -> float:
+    """A finite number of 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of 0 or more")
+    return value
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """One of some words."""
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from ..cache.discovery import readable
 from ..cache.explain import Described
 from ..cache.manifest import Manifest
+from ..engine.recall import Remembered
 from ..hashing.code.versions import shown
 from ..runs.model import RunRecord
 from .documents import moment
-from .records import Remembered
 from .text import Printer, duration, local_time, plural, size
 
 _FEW = 8

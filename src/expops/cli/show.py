@@ -9,13 +9,14 @@ import sys
 from collections.abc import Sequence
 
 from ..engine.names import folder_name
+from ..engine.recall import remembered
 from ..hashing.code.versions import shown
 from ..runs.ledger import Ledger
 from ..runs.model import ActionRecord, Metrics, RunRecord
 from ..runs.statistics import across
 from . import opening
 from .parsing import Parser, add_json, add_project
-from .records import find_run, remembered, status_of
+from .records import find_run, status_of
 from .report import print_failures
 from .sweep import of_sweep, print_summaries, summaries_document
 from .text import Printer, duration, local_time, number, plural, size, stdout

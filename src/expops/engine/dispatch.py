@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from ..cache.manifest import Manifest
 from ..executors.base import Failed, Finished, Message
 from ..executors.process import RawOutput
 from ..pipeline.binding import DATA_HYPERPARAMETERS, Binding
-from .events import Printed, Started, StepEnded, Warned, Watcher
+from .events import Numeric, Printed, Started, StepEnded, Warned, Watcher
 from .options import Options
 from .plan import Planned
 from .project import Project
@@ -25,13 +26,17 @@ from .workspace import close_workspace
 
 
 class Dispatcher:
-    """The executor of one run, and the run's working folder while it lives."""
+    """The executor of one run, and the run's working folder while it lives.
+
+    ``numeric`` collects what workers tell of their arithmetic, each once.
+    """
 
     def __init__(self, project: Project, options: Options, run_id: str, watcher: Watcher) -> None:
         self._project = project
         self._options = options
         self._watcher = watcher
         self._code = project.code
+        self.numeric: list[dict[str, Any]] = []
         self._processes = {process.name: process for process in project.config.processes}
         work = os.path.join(options.hidden, "work")
         clear_dead_runs(work)
@@ -99,6 +104,9 @@ class Dispatcher:
             self._watcher.warned(payload.message)
         elif isinstance(payload, Started):
             self._watcher.started(payload.process, payload.reason)
+        elif isinstance(payload, Numeric):
+            if payload.told not in self.numeric:
+                self.numeric.append(payload.told)
         elif isinstance(payload, RawOutput):
             self._watcher.printed(message.task, payload.stream, payload.data.decode("utf-8", "backslashreplace"))
 

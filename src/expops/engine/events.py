@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from ..runs.model import ActionRecord, RunRecord
@@ -36,6 +36,12 @@ class Warned(NamedTuple):
     """Something went wrong that did not stop anything."""
 
     message: str
+
+
+class Numeric(NamedTuple):
+    """What the arithmetic of a worker depends on, as far as its libraries have been loaded."""
+
+    told: dict[str, Any]
 
 
 class Watcher(Protocol):

@@ -149,6 +149,11 @@ class Planner:
             self._functions[where] = (self._code.fingerprint(*where), takes(facts), caching)
         return self._functions[where]
 
+    def files(self) -> dict[str, str]:
+        """Digests of the Python files that the planned code reaches."""
+        names = {file for code, _, _ in self._functions.values() for file in code.files if file.endswith(".py")}
+        return {file: self._code.content(file) for file in names}
+
     def libraries(self) -> dict[str, str]:
         """Versions of all libraries that the planned code reaches."""
         found: dict[str, str] = {}

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from ..cache.explain import why_hit
-from ..cache.manifest import Manifest, StoredValue
+from ..cache.manifest import Blob, Manifest, StoredValue
 from ..cache.store import LookUp
+from ..hashing.digest import digest_bytes
 from ..runs.model import ActionRecord
 from .frames import Frame, SeedPath
 
@@ -45,6 +46,7 @@ def executed_record(
         stored=manifest is not None,
         artifacts=tuple(item.path for item in manifest.artifacts) if manifest is not None else (),
         error="",
+        artifact_digests=artifact_marks(manifest) if manifest is not None else (),
     )
 
 
@@ -69,12 +71,23 @@ def hit_record(path: str, look_up: LookUp, seconds: float, started: float) -> Ac
         stored=True,
         artifacts=tuple([item.path for item in manifest.artifacts]),
         error="",
+        artifact_digests=artifact_marks(manifest),
     )
 
 
 def output_marks(outputs: Mapping[str, StoredValue]) -> dict[str, tuple[str, int]]:
     """Fingerprint and size by output name."""
     return {name: (value.fingerprint, value.size) for name, value in outputs.items()}
+
+
+def artifact_marks(manifest: Manifest) -> tuple[str, ...]:
+    """Digests of the files that an action wrote, in their order."""
+    return tuple(
+        [
+            item.content.digest if isinstance(item.content, Blob) else digest_bytes(item.content)
+            for item in manifest.artifacts
+        ]
+    )
 
 
 def ended_record(seed: int, name: str, outcome: str, reason: str, error: str) -> ActionRecord:

@@ -14,6 +14,7 @@ from ..pipeline.binding import Binding
 from ..runs.ledger import Recorder, new_run_id
 from ..runs.model import ActionRecord, Metrics, RunRecord, fold_metrics
 from . import shelf
+from .capture import Capture
 from .events import Watcher
 from .options import Options
 from .plan import Planned, Planner
@@ -68,12 +69,16 @@ class Runner:
         self._dispatcher: Dispatcher | None = None
         self._actions: list[ActionRecord] = []
         self._metrics: Metrics = {}
+        self._capture = Capture(project, options)
         self._recorder = Recorder(project.cache.kv, self._new_record())
 
     def run(self) -> RunResult:
         """Plan, execute, record. A failure of user code is in the result; Ctrl-C ends the run as interrupted."""
         plan = self._planner.plan_all(self._names)
-        self._recorder.run = self._recorder.run._replace(libraries=self._planner.libraries())
+        self._capture.planned(self._planner.files())
+        self._recorder.run = self._recorder.run._replace(
+            libraries=self._planner.libraries(), provenance=self._capture.provenance
+        )
         status = "interrupted"
         try:
             self._watcher.planned(self._recorder.run, list(plan.values()))
@@ -110,6 +115,7 @@ class Runner:
             counts={},
             saved=0.0,
             sweep=self._options.sweep,
+            targets=sorted(self._options.targets),
         )
 
     def _settle(self, plan: Mapping[str, Planned]) -> None:
@@ -262,6 +268,7 @@ class Runner:
             self._watcher.warned(f"the artifacts of '{name}' can't be put in {folder}: {fault}")
 
     def _flush(self, run: RunRecord | None) -> None:
+        self._recorder.keep(self._capture.take_pending())
         try:
             self._recorder.flush(run)
         except StorageError as fault:
@@ -282,6 +289,9 @@ class Runner:
         for record in self._ended.values():
             counts[record.outcome] = counts.get(record.outcome, 0) + 1
         commit, dirty = self._git.result()
+        self._capture.ended(self._manifests, executed=self._dispatcher is not None)
+        if self._dispatcher is not None:
+            self._capture.executed(self._dispatcher.numeric, commit, dirty)
         self._flush(
             self._recorder.run._replace(
                 status=status,
@@ -289,6 +299,7 @@ class Runner:
                 git_commit=commit,
                 git_dirty=dirty,
                 counts=counts,
+                provenance=self._capture.provenance,
                 saved=sum(record.saved for record in self._actions),
             )
         )

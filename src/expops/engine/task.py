@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import os
+import resource
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -24,7 +26,7 @@ from ..runs.model import ActionRecord
 from ..seeding.session import SeededAction
 from .actions import Session, StepCalls
 from .claims import claim
-from .events import Printed, Started, StepEnded, Warned
+from .events import Numeric, Printed, Started, StepEnded, Warned
 from .frames import Frame, SeedPath
 from .names import folder_name
 from .records import HOST, executed_record
@@ -109,6 +111,7 @@ class _Execution:
         self.unstored: dict[str, str] = {}
         self.work = os.path.join(shared.setup.work, folder_name(task.name))
         self.started = time.time()
+        self.cpu = time.process_time()
         self.process = os.getpid()
         self.caching = task.caching
         self.seeds = SeedPath(shared.setup.seed, task.name, streams=task.described.code.streams)
@@ -119,7 +122,11 @@ class _Execution:
         self._make_folder()
         self.shared.cache.prefetch_below(self.task.name)
         try:
-            return self._captured()
+            outcome = self._captured()
+            told = self.shared.numeric.news()
+            if told is not None:
+                self.emit(Numeric(told))
+            return outcome
         finally:
             shutil.rmtree(self.work, ignore_errors=True)
 
@@ -374,12 +381,18 @@ class _Execution:
             result,
             manifest,
         )
-        record = record._replace(stored=bool(result))
+        record = record._replace(stored=bool(result), resources=(time.process_time() - self.cpu, _peak_memory()))
         if status != "executed":
             record = record._replace(outcome="failed", error=error)
         for message in self.shared.take_warnings():
             self.emit(Warned(message))
         return Outcome(self.task.name, status, record, self.steps, manifest, self.unstored, error, lost)
+
+
+def _peak_memory() -> int:
+    """Bytes that this OS process has had in memory at most."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 class _Lost(ExpopsError):

@@ -24,6 +24,7 @@ from ..hashing.code import CodeFingerprint, ProjectCode
 from .describe import Describer
 from .imports import ImportGuard
 from .isolation import put_back_all
+from .numeric import NumericEnvironment
 from .setup import Setup
 from .streams import Capture, Sink
 
@@ -46,6 +47,7 @@ class Workspace:
         self.observer = Observer(Places(setup.project, None), files, declared)
         self.imports = ImportGuard(self.code, setup.project, setup.seed, self.observer)
         self.capture = Capture()
+        self.numeric = NumericEnvironment()
         self._scripts: dict[str, ModuleType] = {}
         self._path = [root for root in setup.import_roots if root not in sys.path]
         self._enter()

@@ -5,6 +5,8 @@
     run/<id>                  the run record; ids sort by time
     run-actions/<id>/<n>      actions, in batches in the order in which they ended
     run-metrics/<id>/<n>      metrics, in batches: {process: {name: {step: value}}}
+    record/<address>          what many runs share: environments, lists of sources and inputs; compressed JSON
+    source/<digest>           the bytes of a small file of a project, compressed
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from ..errors import StorageError, UnknownName
@@ -80,6 +84,24 @@ class Ledger:
             }
         return found
 
+    def shared(self, run: RunRecord) -> dict[str, Any]:
+        """What the run refers to, by kind; kinds of which nothing is known are left out."""
+        found = self._kv.get_many(["record/" + address for address in run.provenance.values()])
+        return {
+            kind: unpack_record(found["record/" + address])
+            for kind, address in run.provenance.items()
+            if "record/" + address in found
+        }
+
+    def sources(self, digests: Iterable[str]) -> dict[str, bytes]:
+        """The contents of those files of a project that the ledger has whole, by digest."""
+        names = ["source/" + digest for digest in dict.fromkeys(digests)]
+        found = {}
+        for name, raw in self._kv.get_many(names).items():
+            with suppress(zlib.error):
+                found[name[7:]] = zlib.decompress(raw)
+        return found
+
     def _batches(self, kind: str, run_id: str) -> Iterator[Any]:
         for _, raw in self._kv.scan(f"{kind}/{run_id}/"):
             yield from json.loads(raw)
@@ -96,6 +118,7 @@ class Recorder:
         self._kv = kv
         self.run = run
         self._written = 0
+        self._shared: dict[str, bytes] = {}
         self._actions: list[ActionRecord] = []
         self._metrics: list[tuple[str, Any]] = []
 
@@ -104,9 +127,13 @@ class Recorder:
         self._actions.extend(actions)
         self._metrics.extend(metrics.items())
 
+    def keep(self, items: Mapping[str, bytes]) -> None:
+        """Take note of records that many runs share, by their names in the store."""
+        self._shared.update(items)
+
     def flush(self, run: RunRecord | None = None) -> None:
         """Write down what was added since, and the run record if it is given, in one transaction."""
-        items: dict[str, bytes] = {}
+        items, self._shared = self._shared, {}
         for kind, rows in (("run-actions", self._actions), ("run-metrics", self._metrics)):
             for start in range(0, len(rows), _BATCH):
                 items[f"{kind}/{self.run.run_id}/{self._written:08d}"] = _dump(rows[start : start + _BATCH])
@@ -117,6 +144,16 @@ class Recorder:
         if items:
             self._kv.put_many(items)
         self._actions, self._metrics = [], []
+
+
+def pack_record(document: Any) -> bytes:
+    """The bytes of a record that many runs share."""
+    return zlib.compress(json.dumps(document, separators=(",", ":"), sort_keys=True).encode())
+
+
+def unpack_record(raw: bytes) -> Any:
+    """The document again."""
+    return json.loads(zlib.decompress(raw))
 
 
 def _dump(value: Any) -> bytes:
@@ -130,4 +167,6 @@ def _run_in(raw: bytes) -> RunRecord:
 def _action_in(item: list[Any]) -> ActionRecord:
     record = ActionRecord(*item)
     outputs = {name: (mark, size) for name, (mark, size) in record.outputs.items()}
-    return record._replace(outputs=outputs, artifacts=tuple(record.artifacts))
+    return record._replace(
+        outputs=outputs, artifacts=tuple(record.artifacts), artifact_digests=tuple(record.artifact_digests)
+    )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 STATUSES = ("running", "done", "failed", "interrupted")
+# What a run refers to: the project's code and configuration as text, the configuration as it was understood, the
+# installed packages, the files and variables that were read, the machine's arithmetic, what git knew to be uncommitted.
+PROVENANCE = ("sources", "configuration", "environment", "inputs", "numeric", "changes")
 OUTCOMES = ("hit", "executed", "failed", "skipped")
 
 
@@ -13,7 +16,9 @@ class ActionRecord(NamedTuple):
 
     ``path`` is ``process`` or ``process/step``, with ``#2``, ``#3`` for later calls; ``seconds`` is the time spent now,
     ``saved`` what the execution behind a hit had taken; ``outputs`` maps names to (fingerprint, bytes); ``producer`` is
-    the run whose execution made the result; ``error`` is set on failures.
+    the run whose execution made the result; ``error`` is set on failures; ``artifact_digests`` are those of
+    ``artifacts``, in their order; ``resources`` are CPU seconds and the peak memory in bytes that its worker had
+    reached, 0 where nothing was measured.
     """
 
     path: str
@@ -32,6 +37,8 @@ class ActionRecord(NamedTuple):
     stored: bool
     artifacts: tuple[str, ...]
     error: str
+    artifact_digests: tuple[str, ...] = ()
+    resources: tuple[float, int] = (0.0, 0)
 
     def document(self) -> dict[str, Any]:
         """The action as ``--json`` shows it."""
@@ -54,8 +61,11 @@ class ActionRecord(NamedTuple):
 
 
 class RunRecord(NamedTuple):
-    """A run as a whole. Times are seconds since the epoch; ``finished`` is 0 while it is under way; runs of one sweep
-    over seeds have its name as their ``sweep``."""
+    """A run as a whole. Times are seconds since the epoch; ``finished`` is 0 while it is under way.
+
+    Runs of one sweep over seeds have its name as their ``sweep``. ``provenance`` maps kinds (see :data:`PROVENANCE`) to
+    addresses of records that many runs share.
+    """
 
     run_id: str
     status: str
@@ -74,6 +84,8 @@ class RunRecord(NamedTuple):
     counts: dict[str, int]
     saved: float
     sweep: str = ""
+    targets: list[str] = []  # noqa: RUF012 (the default of a tuple's field, which nobody alters)
+    provenance: dict[str, str] = {}  # noqa: RUF012
 
     @property
     def seconds(self) -> float:

@@ -15,6 +15,7 @@ from .facts import FileFacts, function_facts
 from .files import Files
 from .finder import Finder
 from .graph import Graph, Node
+from .imported import imported_with
 from .judge import Judge
 from .libraries import Libraries
 from .model import CodeFingerprint, FunctionFacts, Memo
@@ -165,6 +166,23 @@ class ProjectCode:
         found = [index for index, record in enumerate(self._files.nested(path)) if record.qualname == name]
         node = self._graph.nested(path, found[0]) if len(found) == 1 else None
         return self._of_node(node.identity, node) if node is not None else None
+
+    def imported_with(self, paths: Iterable[str]) -> dict[str, str]:
+        """``paths`` and all project files that importing them executes, with the digests of their bytes.
+
+        Raises :class:`~expops.errors.SourceError` for a file that can't be read.
+        """
+        found: set[str] = set()
+        for path in paths:
+            if path not in found:
+                found |= imported_with(self._relative(path), self._files, self._finder)
+        return {path: self._bytes(path) for path in sorted(found)}
+
+    def _bytes(self, path: str) -> str:
+        try:
+            return self._files.facts(path).content if path.endswith(".py") else self._files.digest(path)
+        except SourceError:
+            return self._files.digest(path)  # no Python, and yet its bytes count
 
     def forget_loaded(self) -> None:
         """Let go of all that is known of loaded objects, since modules are about to be loaded anew."""
