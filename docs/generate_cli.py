@@ -22,6 +22,7 @@ _INTRODUCTION = """\
 | 0 | done |
 | 1 | a process failed, or a store stopped working on the way |
 | 2 | bad usage or configuration; nothing has run |
+| 3 | a check found a difference |
 | 130 | interrupted (Ctrl-C or SIGTERM); the run is recorded as such |
 
 With `--json`, standard output is one JSON document and everything else goes to standard error. Numbers that JSON

@@ -1,6 +1,6 @@
 """The command line: finds the command, runs it, and turns errors into messages and exit codes.
 
-Exit codes: 0 done, 1 a process failed, 2 bad usage or configuration, 130 interrupted.
+Exit codes: 0 done, 1 a process failed, 2 bad usage or configuration, 3 a check found a difference, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "runs": ("runs", "list the runs of a project"),
     "show": ("show", "show one run: actions, metrics, artifacts, settings"),
     "diff": ("diff", "compare two runs: results, causes, metrics, settings"),
+    "verify": ("verify", "execute recorded results again, under varied conditions, and compare"),
     "cache": ("cache", "look into the cache, or clear it"),
 }
 

@@ -80,6 +80,18 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_variation(parser: argparse.ArgumentParser) -> None:
     """What varies a run: parameters, the seed, and what is not to come from the cache."""
+    add_settings(parser)
+    parser.add_argument(
+        "--force",
+        metavar="PROCESS[/STEP]",
+        action="append",
+        default=[],
+        help="execute it although its result is known; may be repeated",
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Parameters and the seed."""
     parser.add_argument(
         "--set",
         metavar="PROCESS.PARAMETER=VALUE",
@@ -89,13 +101,6 @@ def add_variation(parser: argparse.ArgumentParser) -> None:
         help="give a parameter another value, read as YAML; may be repeated",
     )
     parser.add_argument("--seed", metavar="N", type=seed, help="random seed in place of the configured one")
-    parser.add_argument(
-        "--force",
-        metavar="PROCESS[/STEP]",
-        action="append",
-        default=[],
-        help="execute it although its result is known; may be repeated",
-    )
 
 
 def add_only(parser: argparse.ArgumentParser) -> None:

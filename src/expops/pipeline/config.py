@@ -17,7 +17,7 @@ class ProcessConfig(NamedTuple):
 
     ``line`` is where it begins in the configuration; ``script`` is the project-relative path of the file that
     holds ``function``; ``environment`` is the name of one of the environments, or ``""`` where there are
-    none.
+    none. ``tolerance`` maps outputs, metrics and steps to how far ``expops verify`` lets them differ.
     """
 
     name: str
@@ -28,6 +28,7 @@ class ProcessConfig(NamedTuple):
     description: str
     environment: str
     cache: bool
+    tolerance: dict[str, float]
 
 
 class StoreConfig(NamedTuple):

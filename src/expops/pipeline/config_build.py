@@ -31,6 +31,7 @@ class ProcessDraft(TypedDict):
     description: str
     environment: str
     cache: bool
+    tolerance: dict[str, float]
 
 
 class Draft(TypedDict):
@@ -198,6 +199,7 @@ class _Builder:
             told = advice(str(used.value), environment, "defined under 'environment'")
             self._report.at(used, f"no environment is called '{used.value}'; {told}")
         parameters = entries["parameters"].plain() if "parameters" in entries else {}
+        tolerance = entries["tolerance"].plain() if "tolerance" in entries else {}
         return ProcessDraft(
             name=name,
             line=node.line,
@@ -207,6 +209,7 @@ class _Builder:
             description=str(entries["description"].value) if "description" in entries else "",
             environment=str(used.value) if used is not None else next(iter(environment), ""),
             cache=bool(entries["cache"].value) if "cache" in entries else True,
+            tolerance=tolerance if isinstance(tolerance, dict) else {},
         )
 
     def _code(self, code: Node | None, name: str, scripts: dict[str, tuple[str, int, str]]) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import Final
 from .config import PROFILES
 from .rules import (
     BOOLEAN,
+    DISTANCE,
     NAME,
     TEXT,
     VERSION,
@@ -36,6 +37,7 @@ PROCESS: Final = Section(
         "parameters": Anything(mapping=True),
         "environment": NAME,
         "cache": BOOLEAN,
+        "tolerance": Names(DISTANCE),
     },
     unsupported={
         "data_parallelism": _FAN_OUT,
