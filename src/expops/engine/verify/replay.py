@@ -84,10 +84,10 @@ _installed: list[Conditions] = []
 
 def replay(task: ReplayTask, emit: Emit) -> Replay:
     """Execute it. All replays of one OS process have the same conditions."""
+    shared = workspace(task.process.setup)
     if not _installed:
         _installed.append(task.conditions)
-        install(task.conditions)
-    shared = workspace(task.process.setup)
+        install(task.conditions, lambda: shared.observer.importing_library)
     cache = shared.cache
     assert isinstance(cache, ReplayCache)
     cache.serve, cache.manifests, cache.served = task.serve, {}, set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from . import clock, directories, entropy, leftovers, memory, threads
@@ -24,12 +24,16 @@ class Conditions(NamedTuple):
     memory: int | None = None
 
 
-def install(conditions: Conditions) -> None:
-    """Bring about what lasts as long as the worker."""
+def install(conditions: Conditions, importing: Callable[[], bool]) -> None:
+    """Bring about what lasts as long as the worker.
+
+    While ``importing()``, a library is being loaded, which happens in whichever process needs it first: what it asks
+    of clock and entropy meanwhile shifts nothing for the process.
+    """
     if conditions.clock is not None:
-        clock.install(conditions.clock)
+        clock.install(conditions.clock, importing)
     if conditions.entropy is not None:
-        entropy.install(conditions.entropy)
+        entropy.install(conditions.entropy, importing)
     if conditions.threads is not None:
         threads.install(conditions.threads)
     if conditions.reverse:

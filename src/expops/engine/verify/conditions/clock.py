@@ -32,9 +32,10 @@ class _Hands:
     def __init__(self) -> None:
         self.now = 0
         self.tick = 0
+        self.stands: Callable[[], bool] = bool
 
     def read(self) -> int:
-        self.now += self.tick
+        self.now += 0 if self.stands() else self.tick
         return self.now
 
 
@@ -47,9 +48,10 @@ def begin(clock: Clock) -> None:
     _hands.tick = round(clock.tick * _NS)
 
 
-def install(clock: Clock) -> None:
-    """Put it in place of the real one, for all code but this package's."""
+def install(clock: Clock, importing: Callable[[], bool]) -> None:
+    """Put it in place of the real one, for all code but this package's; it stands while ``importing()``."""
     begin(clock)
+    _hands.stands = importing
     _replace("time", _now)
     _replace("time_ns", _hands.read)
     for name in _COUNTERS:

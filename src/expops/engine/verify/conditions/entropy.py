@@ -10,6 +10,7 @@ import hashlib
 import os
 import random
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 _SEED_BYTES: Final = 32
@@ -21,8 +22,11 @@ class _Stream:
     def __init__(self) -> None:
         self.number = 0
         self.asked = 0
+        self.aside: Callable[[], bool] = bool
 
     def read(self, size: int) -> bytes:
+        if self.aside():
+            return hashlib.shake_128(f"{self.number}/aside".encode()).digest(size)
         self.asked += 1
         return hashlib.shake_128(f"{self.number}/{self.asked}".encode()).digest(size)
 
@@ -35,9 +39,13 @@ def begin(number: int) -> None:
     _stream.number, _stream.asked = number, 0
 
 
-def install(number: int) -> None:
-    """Put the stream in place of the operating system's, for all code but this package's."""
+def install(number: int, importing: Callable[[], bool]) -> None:
+    """Put the stream in place of the operating system's, for all code but this package's.
+
+    What is read while ``importing()`` comes from another stream.
+    """
     begin(number)
+    _stream.aside = importing
     real = os.urandom
 
     def urandom(size: int, /) -> bytes:
