@@ -15,6 +15,7 @@ _WIDEST: Final = 80  # characters of a value
 _CONTEXT: Final = 20  # characters in front of the first that differs
 # Modules of the standard library whose values are told as a whole.
 _WHOLE: Final = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "zoneinfo"})
+_LEAVES: Final = (str, bytes, int, float, complex, type(None))
 ABSENT: Final = "(absent)"
 
 
@@ -112,6 +113,8 @@ class Walk:
             self._others(path, recorded, found)
 
     def _met_before(self, recorded: object, found: object) -> bool:
+        if isinstance(recorded, _LEAVES):
+            return False
         pair = (id(recorded), id(found))
         if pair in self._met:
             return True
