@@ -88,6 +88,17 @@ def open_folder(folder: str) -> tuple[KVStore, ObjectStore]:
     return _embedded_kv(os.path.join(folder, "cache.sqlite")), FolderStore(os.path.join(folder, "blobs"))
 
 
+def open_replay(folder: str, settings: CacheConfig, scratch: str, name: str, write: bool) -> ResultCache:
+    """A cache for executing again: blobs of the project can be read, all that is written goes to ``scratch``."""
+    # Imported here, for the one command that needs it.
+    from .engine.verify.replay import ReplayCache
+
+    blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), open_objects(folder, settings))
+    place = os.path.join(scratch, "stores", name)
+    os.makedirs(place, exist_ok=True)
+    return ReplayCache(_embedded_kv(os.path.join(place, "cache.sqlite")), blobs, write=write)
+
+
 class Loaded(NamedTuple):
     """A project with its cache open. ``open_cache`` pickles, for workers; :func:`close` lets all go."""
 

@@ -14,7 +14,7 @@ from expops.pipeline.graph import Graph
 
 
 def process(**parameters: object) -> ProcessConfig:
-    return ProcessConfig("train", 7, "src/main.py", "fit", parameters, "", "", True)
+    return ProcessConfig("train", 7, "src/main.py", "fit", parameters, "", "", True, {})
 
 
 def facts(*parameters: Parameter) -> FunctionFacts:

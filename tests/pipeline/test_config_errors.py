@@ -134,6 +134,8 @@ experiment:
         parameters: [1]
         code: 7
       - description: without a name
+      - name: loose
+        tolerance: {loss: -1, model: .nan, path: true}
 """
     at = "experiment.pipeline.processes"
     assert workshop.problems(text) == [
@@ -142,11 +144,14 @@ experiment:
         f"7: {at}.load.cache: expected true or false, found the text 'sometimes'",
         f"8: {at}.load.description: expected text, found the number 3; quote it: '3'",
         f"9: {at}.1: expected a mapping of name, description, code, parameters, environment, cache, version, "
-        "ignore, found the text 'train'",
+        "ignore, tolerance, found the text 'train'",
         f"10: {at}.2.name: expected a name, found false; quote it: 'no'",
         f"12: {at}.test.parameters: expected a mapping, found a list",
         f"13: {at}.test.code: expected a name, found the number 7; quote it: '7'",
         f"14: {at}.4: has no name; add one: name: train",
+        f"16: {at}.loose.tolerance.loss: expected a number from 0 up, found the number -1",
+        f"16: {at}.loose.tolerance.model: expected a number from 0 up, found the number .nan",
+        f"16: {at}.loose.tolerance.path: expected a number from 0 up, found true",
     ]
 
 

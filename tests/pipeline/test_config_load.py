@@ -35,6 +35,7 @@ experiment:
         parameters: {optim: {name: sgd, lr: .inf}, a.b: 1}
         description: trains
         cache: false
+        tolerance: {loss: 1e-9, fit: 0}
 """
 
 
@@ -67,10 +68,10 @@ def test_everything_arrives(workshop) -> None:
     }
     assert config.edges == (("load", "train"),)
     load, train = config.processes
-    assert load == ("load", 15, "src/main.py", "load", {}, "", "cpu", True, "", ())
+    assert load == ("load", 15, "src/main.py", "load", {}, "", "cpu", True, "", (), {})
     assert train == (
         *("train", 16, "src/main.py", "train", {"optim": {"name": "sgd", "lr": float("inf")}, "a.b": 1}),
-        *("trains", "gpu", False, "", ()),
+        *("trains", "gpu", False, "", (), {"loss": 1e-9, "fit": 0}),
     )
 
 

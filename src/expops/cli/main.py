@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "runs": ("runs", "list the runs of a project"),
     "show": ("show", "show one run: actions, metrics, artifacts, settings"),
     "diff": ("diff", "compare two runs: results, causes, metrics, settings"),
+    "verify": ("verify", "execute recorded results again, under varied conditions, and compare"),
     "reproduce": ("reproduce", "do a recorded run again, and compare"),
     "export": ("export", "write a run as JSON, an RO-Crate, or to MLflow"),
     "cache": ("cache", "look into the cache, or clear it"),

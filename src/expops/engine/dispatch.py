@@ -70,7 +70,7 @@ class Dispatcher:
             name=name,
             script=process.script,
             function=process.function,
-            arguments=_arguments(planned.binding, manifests),
+            arguments=task_arguments(planned.binding, manifests),
             described=planned.described,
             contents={file: self._code.content(file) for file in planned.described.code.files if file.endswith(".py")},
             look_up=planned.look_up,
@@ -119,7 +119,8 @@ class Dispatcher:
         self._folder.remove()
 
 
-def _arguments(binding: Binding, manifests: Mapping[str, Manifest]) -> dict[str, Argument]:
+def task_arguments(binding: Binding, manifests: Mapping[str, Manifest]) -> dict[str, Argument]:
+    """The arguments of a process: where upstream manifests have them, or their values from the configuration."""
     outputs: dict[str, Argument] = {
         argument: Ref(source, output, manifests[source].outputs[output])
         for argument, (source, output) in binding.outputs.items()

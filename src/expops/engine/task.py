@@ -99,10 +99,12 @@ class ProcessTask(NamedTuple):
 
 def execute(task: ProcessTask, emit: Emit) -> Outcome:
     """Run a process in this OS process. Faults of user code end up in the outcome, not as exceptions."""
-    return _Execution(task, workspace(task.setup), emit).run()
+    return Execution(task, workspace(task.setup), emit).run()
 
 
-class _Execution:
+class Execution:
+    """One execution of a process, from an empty working folder to a recorded result."""
+
     def __init__(self, task: ProcessTask, shared: Workspace, emit: Emit) -> None:
         self.task = task
         self.shared = shared
@@ -149,14 +151,19 @@ class _Execution:
             shared.observer.action() as observed,
         ):
             frame = Frame(self.task.name, self.seeds, observed)
-            calls = StepCalls(self._session(), frame)
+            calls = self.step_calls(frame)
             shared.capture.start()
             try:
                 return self._body(calls, frame)
             finally:
                 shared.capture.stop()
 
-    def _session(self) -> Session:
+    def step_calls(self, frame: Frame) -> StepCalls:
+        """Who serves the step calls of the process."""
+        return StepCalls(self.session(), frame)
+
+    def session(self) -> Session:
+        """What all its actions share."""
         shared = self.shared
         return Session(
             cache=shared.cache,

@@ -18,6 +18,7 @@ class ProcessConfig(NamedTuple):
     ``line`` is where it begins in the configuration; ``script`` is the project-relative path of the file that
     holds ``function``; ``environment`` is the name of one of the environments, or ``""`` where there are
     none. ``cache``, ``version`` and ``ignore`` mean what they do for ``@process``, and add to what that says.
+    ``tolerance`` maps outputs, metrics and steps to how far ``expops verify`` lets them differ.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ProcessConfig(NamedTuple):
     cache: bool
     version: str = ""
     ignore: tuple[str, ...] = ()
+    tolerance: dict[str, float] = {}  # noqa: RUF012 (the default of a tuple's field, which nobody alters)
 
 
 class StoreConfig(NamedTuple):

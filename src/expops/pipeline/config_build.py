@@ -34,6 +34,7 @@ class ProcessDraft(TypedDict):
     cache: bool
     version: str
     ignore: list[str]
+    tolerance: dict[str, float]
 
 
 class Draft(TypedDict):
@@ -203,6 +204,7 @@ class _Builder:
             told = advice(str(used.value), environment, "defined under 'environment'")
             self._report.at(used, f"no environment is called '{used.value}'; {told}")
         parameters = entries["parameters"].plain() if "parameters" in entries else {}
+        tolerance = entries["tolerance"].plain() if "tolerance" in entries else {}
         return ProcessDraft(
             name=name,
             line=node.line,
@@ -214,6 +216,7 @@ class _Builder:
             cache=bool(entries["cache"].value) if "cache" in entries else True,
             version=entries["version"].raw if "version" in entries else "",
             ignore=_names(entries.get("ignore")),
+            tolerance=tolerance if isinstance(tolerance, dict) else {},
         )
 
     def _code(self, code: Node | None, name: str, scripts: dict[str, tuple[str, int, str]]) -> tuple[str, str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .config_build import Draft
 
 # Part of every memo key: raise it whenever the same file would be read differently.
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 
 def find_project(start: str) -> str:
@@ -104,6 +104,7 @@ def _resolve(found: Draft, project: str, problems: list[Problem]) -> Config:
             process["cache"],
             process["version"],
             tuple(process["ignore"]),
+            process["tolerance"],
         )
         for process in found["processes"]
     )

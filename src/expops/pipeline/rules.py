@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
@@ -55,8 +56,13 @@ Rule: TypeAlias = "Scalar | Section | Names | Items | Anything | Custom"
 TEXT: Final = Scalar("text", lambda value: isinstance(value, str))
 NAME: Final = Scalar("a name", lambda value: isinstance(value, str) and bool(value))
 BOOLEAN: Final = Scalar("true or false", lambda value: isinstance(value, bool))
+DISTANCE: Final = Scalar("a number from 0 up", lambda value: _is_number(value) and 0 <= value < math.inf)  # type: ignore[operator]
 # A version such as 1.0 reads as a number; its text counts.
 VERSION: Final = Scalar("text", lambda value: isinstance(value, str | int | float) and not isinstance(value, bool))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def choice(*names: str) -> Scalar:

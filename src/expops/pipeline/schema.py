@@ -12,6 +12,7 @@ from ..hashing.code.versions import POLICIES
 from .config import PROFILES
 from .rules import (
     BOOLEAN,
+    DISTANCE,
     NAME,
     TEXT,
     VERSION,
@@ -39,6 +40,7 @@ PROCESS: Final = Section(
         "cache": BOOLEAN,
         "version": VERSION,
         "ignore": Items(NAME),
+        "tolerance": Names(DISTANCE),
     },
     unsupported={
         "data_parallelism": _FAN_OUT,
