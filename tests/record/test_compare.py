@@ -48,7 +48,7 @@ def verdict(old: object, new: object, tolerance: Tolerance = Tolerance()) -> tup
         [action("p", {})],
         {"p": {"m": {1: new}}},
         {},
-        lambda _: tolerance,
+        lambda process, metric: tolerance,
     )
     return found.verdict, found.details
 

@@ -273,3 +273,25 @@ def test_what_was_asked_about_paths_is_rebuilt_and_checked(tmp_path: Path) -> No
     code, document, _ = reproduce("last", cwd=sandbox.root)
     assert code == 1
     assert "weights.bin: absent (recorded: file 5)" in verdicts(document)["look"][1]
+
+
+def test_a_declared_tolerance_counts_for_that_metric_alone(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.write(
+        "src/model.py",
+        """
+        import os
+        from expops import log_metric, process
+
+        @process()
+        def fit():
+            log_metric("near", 1 + int.from_bytes(os.urandom(6), "big") / 2**60)
+            return {}
+        """,
+    )
+    sandbox.configure([{"name": "fit", "tolerance": {"near": 1e-3}}])
+    sandbox.run()
+    assert verdicts(reproduce("last", cwd=sandbox.root)[1])["fit"][0] == "within tolerance"
+    sandbox.configure([{"name": "fit", "tolerance": {"far": 1e-3}}])
+    sandbox.run(forced=["fit"])
+    assert verdicts(reproduce("last", cwd=sandbox.root)[1])["fit"][0] == "different"

@@ -8,6 +8,7 @@ action is handed or names is made its input before it begins (:meth:`Observer.na
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
@@ -269,18 +270,26 @@ def install() -> None:
     global _installed
     if not _installed:
         _installed = True
-        sys.addaudithook(_on_event)
+        sys.addaudithook(_hook())
         ambient.install(_environment_read, _environment_assigned)
         patched.install()
 
 
-def _on_event(event: str, args: tuple[Any, ...]) -> None:
-    if event not in _EVENTS:
-        return
-    observer = watcher()
-    if observer is not None:
-        with unwatched():
-            _dispatch(observer, event, args, sys._getframe(1))
+def _hook() -> Callable[[str, tuple[Any, ...]], None]:
+    """The audit hook. It outlives this module's variables as the interpreter ends, so it has its own."""
+    events = _EVENTS
+    ended: list[bool] = []
+    atexit.register(ended.append, True)
+
+    def on_event(event: str, args: tuple[Any, ...]) -> None:
+        if event not in events or ended:
+            return
+        observer = watcher()
+        if observer is not None:
+            with unwatched():
+                _dispatch(observer, event, args, sys._getframe(1))
+
+    return on_event
 
 
 def _dispatch(observer: Observer, event: str, args: tuple[Any, ...], frame: FrameType) -> None:

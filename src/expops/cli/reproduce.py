@@ -95,9 +95,7 @@ def _made_again(args: argparse.Namespace, source: _Source, folder: str) -> Repro
     tolerance = Tolerance(args.rtol, args.atol)
     try:
         rebuilt = rebuild(source.document, folder, project=source.project, data=args.data)
-        return reproduce(
-            source.document, rebuilt, watcher, jobs=args.jobs, tolerance=lambda process: tolerance, command=args.argv
-        )
+        return reproduce(source.document, rebuilt, watcher, jobs=args.jobs, tolerance=tolerance, command=args.argv)
     except CorruptData as fault:
         raise UsageError(str(fault)) from fault
     except OSError as fault:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from ..runs.model import ActionRecord, Metrics
@@ -17,14 +18,20 @@ VERDICTS: Final = (SAME, NOT_RECORDED, WITHIN, DIFFERENT, COULD_NOT_RUN)  # from
 
 
 class Tolerance(NamedTuple):
-    """How far a metric may be from the recorded one: ``abs(new - old) <= max(relative * abs(old), absolute)``."""
+    """How far a metric may be from the recorded one: ``abs(new - old) <= max(relative * abs(old), absolute)``.
+
+    ``declared`` is that of the configuration, which ``expops verify`` goes by: ``abs(new - old) <= declared *
+    (1 + abs(old))``. One of the two is enough.
+    """
 
     relative: float = 0.0
     absolute: float = 0.0
+    declared: float = 0.0
 
     def allows(self, old: float, new: float) -> bool:
         """Whether ``new`` is near enough."""
-        return math.isclose(old, new, rel_tol=0.0, abs_tol=max(self.relative * abs(old), self.absolute))
+        widest = max(self.relative * abs(old), self.absolute, self.declared * (1 + abs(old)))
+        return math.isclose(old, new, rel_tol=0.0, abs_tol=widest)
 
 
 class Compared(NamedTuple):
@@ -42,12 +49,12 @@ def compare(
     actions: Sequence[ActionRecord],
     metrics: Metrics,
     refused: Mapping[str, str],
-    tolerance: Callable[[str], Tolerance],
+    tolerance: Callable[[str, str], Tolerance],
 ) -> list[Compared]:
     """All processes of the record, and those of its steps that ran again, in the order of the record.
 
     ``recorded`` and ``recorded_metrics`` are from a run's document; ``refused`` maps processes that were not run again
-    to the reason; ``tolerance`` gives that of a process's metrics.
+    to the reason; ``tolerance`` gives that of a process's metric.
     """
     now = {action.path: action for action in actions}
     return [
@@ -68,7 +75,7 @@ def _compared(
     old_metrics: Mapping[str, Any],
     new_metrics: Metrics,
     refused: Mapping[str, str],
-    tolerance: Callable[[str], Tolerance],
+    tolerance: Callable[[str, str], Tolerance],
 ) -> Compared:
     path, kind = old["path"], old["kind"]
     if old["outcome"] not in ("hit", "executed"):
@@ -80,7 +87,7 @@ def _compared(
     differing = [*_outputs(old, new), *_artifacts(old, new)]
     near: list[str] = []
     if kind == "process":
-        for text, allowed in _metrics(old_metrics.get(path, {}), new_metrics.get(path, {}), tolerance(path)):
+        for text, allowed in _metrics(old_metrics.get(path, {}), new_metrics.get(path, {}), partial(tolerance, path)):
             (near if allowed else differing).append(text)
     verdict = DIFFERENT if differing else WITHIN if near else SAME
     return Compared(path, kind, verdict, differing + near)
@@ -123,7 +130,9 @@ def _artifacts(old: Mapping[str, Any], new: ActionRecord) -> Iterator[str]:
             yield f"artifact {path} differs"
 
 
-def _metrics(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: Tolerance) -> Iterator[tuple[str, bool]]:
+def _metrics(
+    old: Mapping[str, Any], new: Mapping[str, Any], tolerance: Callable[[str], Tolerance]
+) -> Iterator[tuple[str, bool]]:
     """What differs between two sets of series, and whether that is within the tolerance."""
     for name in [*old, *(name for name in new if name not in old)]:
         before = {int(step): _number(value) for step, value in old.get(name, {}).items()}
@@ -136,7 +145,8 @@ def _metrics(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: Toleranc
             step = max(apart, key=lambda step: _distance(before[step], now[step]))
             where = f" at step {step}" if len(before) > 1 else ""
             text = f"metric {name}: {before[step]:.9g} → {now[step]:.9g}{where}"
-            yield text, all(tolerance.allows(before[step], now[step]) for step in apart)
+            allowed = tolerance(name)
+            yield text, all(allowed.allows(before[step], now[step]) for step in apart)
 
 
 def _number(value: float | str) -> float:

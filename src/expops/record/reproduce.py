@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .. import wiring
@@ -29,7 +29,7 @@ def reproduce(
     watcher: Watcher,
     *,
     jobs: int | None,
-    tolerance: Callable[[str], Tolerance],
+    tolerance: Tolerance,
     command: Iterable[str],
 ) -> Reproduction:
     """Execute the run of ``document`` again in its rebuilt project.
@@ -59,16 +59,23 @@ def reproduce(
         shared = loaded.ledger.shared(result.run) if result is not None else {}
     finally:
         wiring.close(loaded)
+    declared = _declared(document)
     compared = compare(
         document["actions"],
         document["metrics"],
         result.actions if result is not None else [],
         result.metrics if result is not None else {},
         refused,
-        tolerance,
+        lambda process, metric: tolerance._replace(declared=declared.get(process, {}).get(metric, 0.0)),
     )
     causes = [*environment_causes(document, shared.get("numeric") or []), *rebuilt.causes]
     return Reproduction(result.run.run_id if result is not None else "", causes, compared)
+
+
+def _declared(document: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The tolerances that the recorded configuration declares, by process and metric."""
+    resolved = document["configuration"]["resolved"] or {}
+    return {process["name"]: process.get("tolerance", {}) for process in resolved.get("processes", [])}
 
 
 def _with_dependants(refused: Mapping[str, str], graph: Graph) -> dict[str, str]:
