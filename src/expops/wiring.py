@@ -187,7 +187,7 @@ def run_options(
         hidden=loaded.folder,
         open_cache=loaded.open_cache,
         open_memo=partial(open_memo, loaded.folder),
-        make_executor=partial(make_executor, env={**os.environ, "PYTHONHASHSEED": "0"}),
+        make_executor=partial(make_executor, environment=partial(worker_environment, loaded.project.config.profile)),
     )
 
 
@@ -206,7 +206,19 @@ def planner(loaded: Loaded, forced: Sequence[str] = ()) -> Planner:
     )
 
 
-def make_executor(jobs: int, live: Callable[[Message], None], *, env: dict[str, str]) -> Executor:
+def worker_environment(profile: str) -> dict[str, str]:
+    """The environment in which user code runs under a numeric profile."""
+    from .seeding import profiles  # a run in which all is cached needs none
+
+    return {**profiles.environment(profile, os.environ), "PYTHONHASHSEED": "0"}
+
+
+def profile_of(start: str) -> str:
+    """The numeric profile of the project that ``start`` is or lies in. Raises as :func:`load_project` does."""
+    return load_config(find_project(start)).profile
+
+
+def make_executor(jobs: int, live: Callable[[Message], None], *, environment: Callable[[], dict[str, str]]) -> Executor:
     """Worker processes; with no jobs, this process itself, where a debugger works and ``live`` hears messages."""
     # Imported here: a run in which all is cached needs neither.
     if jobs == 0:
@@ -216,7 +228,7 @@ def make_executor(jobs: int, live: Callable[[Message], None], *, env: dict[str, 
         return InlineExecutor(live=live)
     from .executors.workers import WorkerPool
 
-    return WorkerPool(jobs, env=env)
+    return WorkerPool(jobs, env=environment())
 
 
 def _jobs(asked: int | None, configured: int | None) -> int:

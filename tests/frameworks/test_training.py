@@ -110,7 +110,7 @@ def fit(flag):
 """
 
 
-def _project(folder: Path, name: str) -> Sandbox:
+def project_of(folder: Path, name: str) -> Sandbox:
     sandbox = Sandbox(folder)
     sandbox.configure([{"name": "fit", "parameters": {"flag": 0}}])
     lines = TRAINING[name].strip("\n").splitlines()
@@ -121,7 +121,7 @@ def _project(folder: Path, name: str) -> Sandbox:
 @pytest.mark.timeout(600)  # five interpreters, each of which imports the framework
 @pytest.mark.parametrize("name", TRAINING)
 def test_training_is_bitwise_the_same(name: str, tmp_path: Path) -> None:
-    project = _project(tmp_path / "project", name)
+    project = project_of(tmp_path / "project", name)
     first = project.run(jobs=1)
     assert outcomes(first) == {"fit/data": "executed", "fit/train": "executed", "fit": "executed"}
     assert not project.seen.warnings

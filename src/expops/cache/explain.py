@@ -26,6 +26,7 @@ FORGOTTEN: Final = "what it last ran with is not known any more"
 UNREADABLE: Final = "nothing is known of earlier runs: the cache can't be read"
 NOT_TAKEN: Final = "its result was not to be taken from the cache"
 SEED_CHANGED: Final = "the random seed changed"
+DEFAULT_PROFILE: Final = "fast"
 # In place of a result: why there is none.
 ENDED: Final = {"!failed": "it failed last time", "!unkept": "its last result could not be kept"}
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -45,8 +46,8 @@ class Described(NamedTuple):
 
     def key_record(self) -> bytes:
         """The parts of the key, to be remembered for the explanation of the next miss."""
-        *parts, version = self.key
-        return _dumps([*parts, self.labels, self.values, version]).encode()
+        *parts, version, profile = self.key
+        return _dumps([*parts, self.labels, self.values, version, profile]).encode()
 
 
 class CodeRecord(NamedTuple):
@@ -85,8 +86,8 @@ def code_record(raw: bytes | None) -> CodeRecord | None:
 
 def key_of(raw: bytes) -> tuple[ActionKey, dict[str, str], dict[str, str]]:
     """Key, labels and values that :meth:`Described.key_record` has written."""
-    kind, name, code, inputs, parameters, closure, labels, values, *version = json.loads(raw)
-    return ActionKey(kind, name, code, inputs, parameters, closure, *version), labels, values
+    kind, name, code, inputs, parameters, closure, labels, values, *settings = json.loads(raw)
+    return ActionKey(kind, name, code, inputs, parameters, closure, *settings), labels, values
 
 
 def why(now: Described, before: str, load: Callable[[str], bytes | None]) -> list[str]:
@@ -105,6 +106,8 @@ def why(now: Described, before: str, load: Callable[[str], bytes | None]) -> lis
 def other_reasons(now: Described, old: ActionKey, labels: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
     """How two keys differ besides their code; ``labels`` and ``values`` are those of ``old``."""
     reasons = [option_change("version", old.version, now.key.version)] if now.key.version != old.version else []
+    if now.key.profile != old.profile:
+        reasons.append(f"numeric profile {old.profile or DEFAULT_PROFILE} → {now.key.profile or DEFAULT_PROFILE}")
     reasons += _changed("parameter", now.key.parameters, old.parameters, now.values, values)
     reasons += _input_reasons(now, old, labels, values)
     return reasons + _changed("enclosed variable", now.key.closure, old.closure, now.values, values)

@@ -19,7 +19,8 @@ class ActionKey(NamedTuple):
     ``kind`` is "process" or "step"; ``name`` is the process's name or the step's qualified name; ``code`` is the
     digest of its code fingerprint, library versions included; ``inputs`` and ``parameters`` map argument names to
     value fingerprints; ``closure`` maps the variables that a step closes over to theirs. ``version`` is the author's,
-    as far as ``code`` does not hold it already.
+    as far as ``code`` does not hold it already. ``profile`` is the numeric profile, where libraries may be affected by
+    it and it is not the default.
     """
 
     kind: str
@@ -29,12 +30,14 @@ class ActionKey(NamedTuple):
     parameters: Mapping[str, str]
     closure: Mapping[str, str]
     version: str = ""
+    profile: str = ""
 
     def digest(self) -> str:
         """The address of this action."""
         identity = _identity(self.kind, self.name, self.code)
         version = [self.version] if self.version else []
-        return digest_of([identity, self.inputs, self.parameters, self.closure, *version])
+        profile = [["profile", self.profile]] if self.profile else []
+        return digest_of([identity, self.inputs, self.parameters, self.closure, *version, *profile])
 
 
 @lru_cache(maxsize=4096)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from .. import wiring
 from ..engine.run import Runner, RunResult
-from ..errors import UsageError
+from ..errors import ExpopsError, UsageError
 from ..seeding.derive import ROOT_BITS
 from . import opening
-from .parsing import Parser, add_json, add_only, add_project, add_variation, count, one_of, seeds
+from .parsing import Parser, add_json, add_only, add_project, add_variation, count, one_of, project_folder, seeds
 from .watchers import PlainWatcher
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def parser() -> Parser:
 
 def execute(args: argparse.Namespace) -> int:
     """Run the project."""
-    warning = _fix_hash_seed() if args.jobs == 0 else ""
+    warning = _fix_environment(project_folder(args)) if args.jobs == 0 else ""
     _stop_on_sigterm()
     with opening.project(args, mode=args.cache) as loaded:
         options = wiring.run_options(
@@ -183,10 +183,14 @@ def _watcher(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) 
     return PlainWatcher(sys.stdout, sys.stderr)
 
 
-def _fix_hash_seed() -> str:
-    from . import hash_seed  # workers have theirs from the start
+def _fix_environment(start: str) -> str:
+    from . import inline  # workers have theirs from the start
 
-    return hash_seed.fix()
+    try:
+        profile = wiring.profile_of(start)
+    except ExpopsError:
+        return ""  # it is told where the project is opened
+    return inline.fix(wiring.worker_environment(profile))
 
 
 def _stop_on_sigterm() -> None:

@@ -21,6 +21,7 @@ from ..engine.verify.session import Session, Wanted
 from ..engine.verify.subjects import Subjects, find_subjects
 from ..engine.verify.verdicts import FAILED, UNSTABLE, Verdict, document, untested, verdicts
 from ..errors import UnknownName, UsageError
+from ..executors.base import Executor
 from ..pipeline.nearest import advice
 from . import opening
 from .parsing import Parser, add_json, add_project, add_settings, count, known_process
@@ -125,14 +126,15 @@ def _verify(loaded: wiring.Loaded, args: argparse.Namespace, chosen: tuple[str, 
         import_roots=project.import_roots,
         data=project.config.data,
         libraries=project.config.cache.libraries,
+        profile=project.config.profile,
         open_cache=partial(opener, "", False),
         open_memo=options.open_memo,
     )
     plan = wiring.planner(loaded).plan_all(frozenset(project.graph.names))
     subjects = find_subjects(project, plan, setup)
     names = _ready(subjects, name)
-    machine = variations.machine_of(project.root, scratch, elsewhere)
-    laboratory = Laboratory(lambda env: wiring.make_executor(1, lambda message: None, env=env), options.jobs or 1)
+    machine = variations.machine_of(project.root, scratch, elsewhere, project.config.profile)
+    laboratory = Laboratory(_worker, options.jobs or 1)
     bench = Bench(laboratory, subjects.ready, machine, scratch, opener)
     with Progress(sys.stderr) as progress:
         session = Session(laboratory, bench, project.graph, subjects.ready, variations.missing(machine), progress.tell)
@@ -142,6 +144,10 @@ def _verify(loaded: wiring.Loaded, args: argparse.Namespace, chosen: tuple[str, 
     if not name:
         found += [untested(path, why) for path, why in subjects.untested.items()]
     return _of_step(found, args.path) if "/" in (args.path or "") else found
+
+
+def _worker(environment: dict[str, str]) -> Executor:
+    return wiring.make_executor(1, lambda message: None, environment=lambda: environment)
 
 
 def _ready(subjects: Subjects, name: str) -> Sequence[str]:

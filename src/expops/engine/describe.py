@@ -41,13 +41,15 @@ class Describer:
     """Describes step calls; what depends on the function alone is worked out once.
 
     ``always``: nobody has watched the project's modules being imported, so files may say something else than what was
-    loaded, and the values of module variables count even if they are as they were when first seen.
+    loaded, and the values of module variables count even if they are as they were when first seen. ``profile`` is
+    part of the key of every step: that of the process which calls them, since a library may come with an argument.
     """
 
-    def __init__(self, code: ProjectCode, *, always: bool = False) -> None:
+    def __init__(self, code: ProjectCode, *, always: bool = False, profile: str = "") -> None:
         self._code = code
         self._known: dict[int, _Known] = {}
         self._always = always
+        self.profile = profile
         self._described: list[type] = []
         self._texts: dict[str, dict[str, list[str]]] = {}
         self._names: dict[str, frozenset[str]] = {}
@@ -119,7 +121,7 @@ class Describer:
             closure = {**closure, **changed}
         inputs = self.fingerprints(arguments, "argument")
         version = caching.version if caching.version and not _says(known.code, caching.version) else ""
-        key = ActionKey("step", function.__qualname__, known.code.digest, inputs, _NONE, closure, version)
+        key = ActionKey("step", function.__qualname__, known.code.digest, inputs, _NONE, closure, version, self.profile)
         return DescribedCall(Described(key, known.code, _NONE, _NONE), arguments, enclosed, variables)
 
     def _of(self, function: Callable[..., Any]) -> _Known:

@@ -52,6 +52,7 @@ class Dispatcher:
             import_roots=project.import_roots,
             data=project.config.data,
             libraries=project.config.cache.libraries,
+            profile=project.config.profile,
             open_cache=options.open_cache,
             open_memo=options.open_memo,
         )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from ..cache.discovery import Places, Surroundings
-from ..cache.explain import NEVER_RAN, Described, texts, why_hit
+from ..cache.explain import DEFAULT_PROFILE, NEVER_RAN, Described, texts, why_hit
 from ..cache.files import FileDigests
 from ..cache.keys import ActionKey
 from ..cache.manifest import Manifest
@@ -77,6 +77,8 @@ class Planner:
         self._places = Places(project, None)
         self._seed = seed
         self._forced = frozenset(path.split("/")[0] for path in forced)
+        self._profile = config.profile
+        self._numeric: dict[str, bool] = {}
         self._functions: dict[tuple[str, str], tuple[CodeFingerprint, Takes, Caching]] = {}
 
     def plan_all(self, names: Collection[str]) -> dict[str, Planned]:
@@ -116,7 +118,8 @@ class Planner:
             argument: outputs[source][output].fingerprint for argument, (source, output) in counted.outputs.items()
         }
         parameters = {argument: fingerprint(value) for argument, value in counted.parameters.items()}
-        key = ActionKey("process", name, code.digest, inputs, parameters, {}, process.version)
+        profile = self._profile if self._profile != DEFAULT_PROFILE and self._is_numeric(name) else ""
+        key = ActionKey("process", name, code.digest, inputs, parameters, {}, process.version, profile)
         labels = {argument: source for argument, (source, _) in counted.outputs.items()}
         described = Described(key, code, labels, texts(counted.parameters))
         seeds = SeedPath(self._seed, name, streams=code.streams)
@@ -132,6 +135,13 @@ class Planner:
         else:
             verdict, reasons = "miss", self._reasons(described, look_up, around)
         return Planned(name, verdict, reasons, described, look_up, binding, caching)
+
+    def _is_numeric(self, name: str) -> bool:
+        """Whether a numeric profile may affect it: libraries are reached by its code, or come with what it takes."""
+        if name not in self._numeric:
+            code, _, _ = self._function(self._processes[name])
+            self._numeric[name] = bool(code.libraries) or any(map(self._is_numeric, self._graph.upstream(name)))
+        return self._numeric[name]
 
     def _reasons(self, described: Described, look_up: LookUp, around: Surroundings) -> tuple[str, ...]:
         reasons = reasons_of(self._cache, described, look_up, around, self._seed)

@@ -147,6 +147,7 @@ class Execution:
                 self.work,
                 self.task.described.code.symbols,
                 lambda stream, text: self._printed(calls, stream, text),
+                self.task.described.key.profile,
             ),
             shared.observer.action() as observed,
         ):

@@ -21,6 +21,7 @@ from ..cache.input_file import remember_in
 from ..cache.observe import Observer, install
 from ..errors import ProcessError
 from ..hashing.code import CodeFingerprint, ProjectCode
+from ..seeding import profiles
 from .describe import Describer
 from .imports import ImportGuard
 from .isolation import put_back_all
@@ -64,15 +65,18 @@ class Workspace:
         sys.dont_write_bytecode = True
         sys.meta_path.append(self)
         self.imports.install()
+        profiles.watch(setup.profile)
 
     @contextmanager
-    def process(self, work: str, symbols: Collection[str], sink: Sink) -> Iterator[None]:
+    def process(self, work: str, symbols: Collection[str], sink: Sink, profile: str) -> Iterator[None]:
         """Around one process: modules of the project are loaded anew in it, and what it changes is put back after it.
 
-        ``symbols`` are those that its code reaches. So it makes no difference which processes a worker runs before.
+        ``symbols`` are those that its code reaches, ``profile`` is that of its key. So it makes no difference which
+        processes a worker runs before.
         """
         self._unload()
-        self.describer = Describer(self.code)
+        profiles.settle()
+        self.describer = Describer(self.code, profile=profile)
         self.imports.executed = partial(self._executed, symbols)
         self.observer.places = Places(self.setup.project, work)
         self.capture.sink = sink

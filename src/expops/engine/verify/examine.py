@@ -26,7 +26,7 @@ def examine(task: ExamineTask, emit: Emit) -> list[Differences]:
     """Where the two values of each pair differ."""
     shared = workspace(task.setup)
     os.makedirs(task.setup.work, exist_ok=True)
-    with shared.process(task.setup.work, (), lambda stream, text: None):
+    with shared.process(task.setup.work, (), lambda stream, text: None, ""):
         shared.load_script(task.script)
         blobs = shared.cache.blobs
         found = []

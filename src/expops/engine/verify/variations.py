@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from ...seeding.profiles import THREADS, environment
 from .conditions import Conditions
 from .conditions.clock import Clock
 from .conditions.threads import Threads
@@ -33,10 +34,6 @@ VARIATIONS: Final[Mapping[str, str]] = {
 # Those that are not a matter of conditions, but of what is executed.
 SCHEDULED: Final = ("others", "cached")
 
-_NATIVE: Final = (
-    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
-    *("VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),
-)
 _COUNTED: Final = ("LOKY_MAX_CPU_COUNT", "PYTHON_CPU_COUNT")
 _XDG: Final = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
 _COMMA: Final = ("de_DE", "fr_FR", "it_IT", "es_ES", "nl_NL", "pl_PL", "ru_RU", "tr_TR", "pt_BR", "sv_SE")
@@ -50,6 +47,7 @@ class Machine(NamedTuple):
 
     ``home`` and ``elsewhere`` are folders to use; ``moment`` is a time of day, in seconds since the epoch, at which a
     clock that is held stands; ``locale`` is one that is installed, ``""`` for plain ASCII, ``None`` if there is none.
+    What the numeric ``profile`` fixes is not varied.
     """
 
     environment: Mapping[str, str]
@@ -58,6 +56,7 @@ class Machine(NamedTuple):
     home: str
     elsewhere: str
     moment: float
+    profile: str
 
 
 class Assigned(NamedTuple):
@@ -74,14 +73,14 @@ def assigned(machine: Machine, varied: Collection[str], *, held: bool, turn: int
     With ``held``, what differs from one execution to the next by itself (the time, the system's random bytes, the
     order of threads, memory) is the same in each, unless it is varied. ``turn`` counts the ways in which it is varied.
     """
-    environment = dict(machine.environment)
+    chosen = dict(machine.environment)
     for name in varied:
         if name in _ENVIRONMENTS:
-            _update(environment, _ENVIRONMENTS[name](machine, turn, held))
+            _update(chosen, _ENVIRONMENTS[name](machine, turn, held))
     if held:
         for name in ("threads", "memory"):
             if name not in varied:
-                _update(environment, _HELD[name])
+                _update(chosen, _HELD[name])
     conditions = Conditions(
         clock=_clock(machine, "clock" in varied, held, turn),
         entropy=1 + turn if "entropy" in varied else 0 if held else None,
@@ -90,7 +89,7 @@ def assigned(machine: Machine, varied: Collection[str], *, held: bool, turn: int
         leftovers=101 + turn if "random-state" in varied else None,
         memory=_BYTES[1 + turn % 2] if "memory" in varied else _BYTES[0] if held else None,
     )
-    return Assigned(environment, conditions, "folder" in varied)
+    return Assigned(environment(machine.profile, chosen), conditions, "folder" in varied)
 
 
 class Missing(NamedTuple):
@@ -113,8 +112,8 @@ def missing(machine: Machine) -> Missing:
     return found
 
 
-def machine_of(project: str, scratch: str, elsewhere: str) -> Machine:
-    """This machine, for a project in a folder. ``scratch`` is for home folders."""
+def machine_of(project: str, scratch: str, elsewhere: str, profile: str) -> Machine:
+    """This machine, for a project in a folder with a numeric profile. ``scratch`` is for home folders."""
     return Machine(
         environment={**os.environ, "PYTHONHASHSEED": "0"},
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -122,6 +121,7 @@ def machine_of(project: str, scratch: str, elsewhere: str) -> Machine:
         home=os.path.join(scratch, "home"),
         elsewhere=elsewhere,
         moment=time.time(),
+        profile=profile,
     )
 
 
@@ -141,7 +141,7 @@ def _thread_counts(machine: Machine, turn: int, held: bool) -> dict[str, str | N
     # Held, native code has one thread; else as many as there are cores, unless the user has said otherwise.
     usual = 1 if held else _native_threads(machine)
     native = "2" if usual == 1 else "1"
-    return {**dict.fromkeys(_NATIVE, native), **dict.fromkeys(_COUNTED, str(_other_cores(machine)))}
+    return {**dict.fromkeys(THREADS, native), **dict.fromkeys(_COUNTED, str(_other_cores(machine)))}
 
 
 def _native_threads(machine: Machine) -> int:
@@ -188,7 +188,7 @@ def _perturb(byte: int) -> str:
 # As an IEEE double, eight times: held -1.7e-85, varied -2.5e-127 and 3.6e-99; none is zero, none a NaN.
 _BYTES: Final = (0xAE, 0xA5, 0x2B)
 _HELD: Final[Mapping[str, dict[str, str | None]]] = {
-    "threads": {**dict.fromkeys(_NATIVE, "1")},
+    "threads": {**dict.fromkeys(THREADS, "1")},
     "memory": {"MALLOC_PERTURB_": _perturb(_BYTES[0])},
 }
 _ENVIRONMENTS: Final = {

@@ -10,7 +10,7 @@ import sys
 from functools import partial
 from typing import Any, Final
 
-from .on_import import after_import
+from ....seeding.on_import import after_import
 
 _KEPT: Final = 1024  # bytes of the largest block that NumPy keeps for itself
 _OF_EACH: Final = 8  # blocks of one size, a few more than it keeps

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any, Final, NamedTuple
 
-from .on_import import after_import
+from ....seeding.on_import import after_import
 
 _DELAYS: Final = (0.004, 0.0, 0.003, 0.001, 0.005, 0.002)  # seconds
 _SWITCH: Final = 1e-5  # seconds for which a thread keeps the interpreter's lock

@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from ....seeding.late import WrappedLoader
+from .late import WrappedLoader
 
 
 def after_import(name: str, action: Callable[[], None]) -> None:
