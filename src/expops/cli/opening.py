@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from .. import wiring
 from ..cache.store import ResultCache
+from ..engine.scratch import remove_tree
 from ..errors import StorageError, UsageError
 from ..pipeline.config import Config
 from ..pipeline.config_load import find_project, load_config
@@ -59,7 +59,7 @@ def stores(args: argparse.Namespace) -> Iterator[Stores]:
     finally:
         cache.kv.close()
         if os.path.isdir(scratch):
-            shutil.rmtree(scratch, ignore_errors=True)
+            remove_tree(scratch)
 
 
 def root_of(start: str) -> str:

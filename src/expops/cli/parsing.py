@@ -22,9 +22,14 @@ class Parser(argparse.ArgumentParser):
             usage=f"expops {name} {usage}".rstrip(),
             description=summary,
             epilog="examples:\n" + examples,
-            formatter_class=_Formatter,
+            formatter_class=_Unsized,
             allow_abbrev=False,
         )
+
+    def format_help(self) -> str:
+        """The help, as wide as the terminal."""
+        self.formatter_class = _Formatter
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments."""
@@ -46,14 +51,21 @@ class Parser(argparse.ArgumentParser):
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Help that reads the same in every version of Python: ``-p, --project DIR``."""
 
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=32)
+    def __init__(self, prog: str, width: int | None = None) -> None:
+        super().__init__(prog, max_help_position=32, width=width)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if not action.option_strings:
             return super()._format_action_invocation(action)
         names = ", ".join(action.option_strings)
         return names if action.nargs == 0 else f"{names} {self._format_args(action, action.dest.upper())}"
+
+
+class _Unsized(_Formatter):
+    """What arguments are checked with as they are added: to ask for the terminal's width, argparse imports a lot."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
 
 
 def add_project(parser: argparse.ArgumentParser, *, positional: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,10 +31,18 @@ class RunFolder:
 
     def remove(self) -> None:
         """Remove it with all that is in it. Twice is no error."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(self.path)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a folder as far as that can be done."""
+    if os.path.lexists(folder):
+        import shutil  # slow to import, and a run in which all is cached has nothing to remove
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make(parent: str, name: str) -> tuple[str, int]:
@@ -93,7 +100,7 @@ def clear_dead_runs(parent: str) -> None:
 def _remove(folder: str) -> None:
     """Remove a folder into which a worker that is dying with its run may still write."""
     for _ in range(_TRIES):
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         if not os.path.lexists(folder):
             return
         time.sleep(0.02)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from contextlib import suppress
 from typing import Final
 
@@ -12,7 +11,7 @@ from ..blobs.base import ObjectStore
 from ..cache import artifacts
 from ..cache.manifest import Artifact, Blob, Manifest
 from .names import folder_name
-from .scratch import RunFolder
+from .scratch import RunFolder, remove_tree
 
 _TRIES: Final = 100
 
@@ -25,7 +24,7 @@ def show(folder: str, name: str, manifest: Manifest, blobs: ObjectStore) -> None
     """
     target = os.path.join(folder, folder_name(name))
     if not manifest.artifacts:
-        shutil.rmtree(target, ignore_errors=True)
+        remove_tree(target)
         return
     # The time stamp says which result a file is from, so that a look at it tells whether it is right.
     stamp = int(manifest.created * 1e9) // 1000 * 1000
@@ -58,7 +57,7 @@ def _swap(made: str, target: str) -> None:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _TRIES - 1:
                 raise
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            remove_tree(aside)
 
 
 def _is_right(target: str, wanted: list[Artifact], stamp: int) -> bool:
