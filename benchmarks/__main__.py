@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from . import discovery, noop, steps, values
+from . import code, discovery, noop, steps, values
 
-BENCHMARKS = {"discovery": discovery.run, "noop": noop.run, "steps": steps.run, "values": values.run}
+BENCHMARKS = {
+    "code": code.run,
+    "discovery": discovery.run,
+    "noop": noop.run,
+    "steps": steps.run,
+    "values": values.run,
+}
 
 
 def main() -> None:

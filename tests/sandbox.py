@@ -84,12 +84,13 @@ class Sandbox:
         seed: int | None = None,
         forced: Sequence[str] = (),
         targets: Sequence[str] = (),
+        audit: bool = False,
     ) -> RunResult:
         self.seen = Recording()
         home = os.getcwd()
         loaded = load_project(str(self.root), mode=mode, settings=settings, seed=seed)
         try:
-            options = run_options(loaded, jobs=jobs, forced=forced, targets=targets, settings=settings)
+            options = run_options(loaded, jobs=jobs, forced=forced, targets=targets, settings=settings, audit=audit)
             return Runner(loaded.project, options, self.seen).run()
         finally:
             close(loaded)

@@ -171,6 +171,7 @@ def run_options(
     targets: Sequence[str] = (),
     settings: Sequence[str] = (),
     command: Sequence[str] = (),
+    audit: bool = False,
 ) -> Options:
     """How to run a loaded project. Raises :class:`UnknownName` for processes that it has not got."""
     names = [process.name for process in loaded.project.config.processes]
@@ -185,6 +186,7 @@ def run_options(
         overrides=tuple(settings),
         command=tuple(command),
         hidden=loaded.folder,
+        audit=audit,
         open_cache=loaded.open_cache,
         open_memo=partial(open_memo, loaded.folder),
         make_executor=partial(make_executor, environment=partial(worker_environment, loaded.project.config.profile)),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from projects import write
+
+from interpreters import Interpreter, with_libraries
 
 SOURCE = '''
 from dataclasses import dataclass, field
@@ -49,31 +49,12 @@ print(found.digest, found.symbols)
 """
 
 
-def _interpreter(version: str) -> str | None:
-    found = shutil.which(f"python{version}")
-    candidates = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    for candidate in [*map(os.fspath, candidates), *([found] if found else [])]:
-        if subprocess.run([candidate, "-c", "pass"], capture_output=True, check=False).returncode == 0:
-            return candidate
-    return None
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.12", "3.13"])
 def test_same_fingerprint_on(tmp_path: Path, version: str) -> None:
-    interpreter = _interpreter(version)
-    if interpreter is None:
-        pytest.skip(f"Python {version} is not installed here")
-    libraries = tmp_path / "libraries"
-    install = [interpreter, "-m", "pip", "install", "--quiet", "--target", os.fspath(libraries), "blake3"]
-    if subprocess.run(install, capture_output=True, check=False).returncode:
-        pytest.skip(f"blake3 can't be installed for Python {version}")
+    other = with_libraries(version, tmp_path / "libraries", "blake3")
     write(tmp_path / "project", {"m.py": SOURCE})
-    source = os.fspath(Path(__file__).parents[2] / "src")
-
-    def run(python: str, *path: str) -> str:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONHASHSEED": "random"}
-        command = [python, "-c", SCRIPT, os.fspath(tmp_path / "project")]
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-
-    assert run(interpreter, source, os.fspath(libraries)) == run(sys.executable, source)
+    arguments = ("-c", SCRIPT, os.fspath(tmp_path / "project"))
+    theirs, ours = other.run(*arguments), Interpreter(sys.executable, tmp_path / "none").run(*arguments)
+    assert theirs.stdout, theirs.stderr
+    assert theirs.stdout == ours.stdout

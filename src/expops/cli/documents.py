@@ -48,6 +48,13 @@ def run_document(run: RunRecord, status: str, actions: Sequence[ActionRecord], m
     }
 
 
+def audit_document(actions: Sequence[ActionRecord]) -> dict[str, Any]:
+    """What the audit of code has found: how many actions it checked, and what they ran that isn't followed."""
+    executed = [action for action in actions if action.outcome == "executed"]
+    found = [{"action": action.path, **item._asdict()} for action in executed for item in action.unfollowed]
+    return {"checked": len(executed), "unfollowed": found}
+
+
 def run_facts(run: RunRecord, status: str) -> dict[str, Any]:
     """A run without its actions, as ``runs`` prints it."""
     return {

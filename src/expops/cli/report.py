@@ -12,6 +12,20 @@ if TYPE_CHECKING:
     from ..runs.model import ActionRecord
 
 
+def print_audit(actions: Sequence[ActionRecord], out: Printer) -> None:
+    """What the audit of code has found: each piece of code that ran and isn't followed, or that all is well."""
+    executed = _of(actions, "executed")
+    rows = [(action.path, f"{file}:{line}", symbol) for action in executed for file, line, symbol in action.unfollowed]
+    out.line()
+    if rows:
+        out.table(rows, head=("ran code that isn't followed", "where", "symbol"))
+        out.line("a change of that code would not be noticed; docs/limits.md has remedies, and please report it", "red")
+    elif executed:
+        out.line(f"audit: the fingerprints of {plural(len(executed), 'action')} follow all the code that ran", "green")
+    else:
+        out.line("audit: nothing executed, so nothing was checked; `--cache off` executes all", "yellow")
+
+
 def print_summary(result: RunResult, warnings: int, out: Printer) -> None:
     """The end of a run in as few lines as say it; failures are :func:`print_failures`'s."""
     ended = [action for action in result.actions if action.kind == "process"]

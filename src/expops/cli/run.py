@@ -27,8 +27,10 @@ _EXAMPLES = """\
   expops run --only evaluate --force train  # train anew, and stop at evaluate
   expops run --jobs 0                       # in this very process, where breakpoint() works
   expops run --json > run.json              # results for a program
+  expops run --audit-code --cache off       # check that all code that runs is followed
 """
 _EXIT = {"done": 0, "failed": 1, "interrupted": 130}
+_DIFFERENCE = 3
 _TWICE = 1.0  # seconds in which another signal is the same one, sent to the group as well
 
 
@@ -38,7 +40,8 @@ def parser() -> Parser:
         "run",
         "[PROJECT] [options]",
         "Run a project. What has not changed comes from the cache; the rest executes, in parallel where it can.\n"
-        "Exit code: 0 done, 1 a process failed, 2 bad usage or configuration, 130 interrupted.",
+        "Exit code: 0 done, 1 a process failed, 2 bad usage or configuration, 3 the audit found code that isn't\n"
+        "followed, 130 interrupted.",
         _EXAMPLES,
     )
     add_project(made, positional=True)
@@ -61,6 +64,12 @@ def parser() -> Parser:
         default="readwrite",
         help="readwrite (default), read: keep nothing, write: take nothing, off: neither",
     )
+    made.add_argument(
+        "--audit-code",
+        action="store_true",
+        help="check that code fingerprints follow all project code that runs (Python 3.12 and newer). Only what "
+        "executes is checked: --cache off for all, --force for some. A result that fails is not kept",
+    )
     made.add_argument("--local", action="store_true", help="run on this machine (the default)")
     made.add_argument("-q", "--quiet", action="store_true", help="print warnings and failures only")
     add_json(made)
@@ -71,6 +80,10 @@ def execute(args: argparse.Namespace) -> int:
     """Run the project."""
     warning = _fix_environment(project_folder(args)) if args.jobs == 0 else ""
     _stop_on_sigterm()
+    if args.audit_code:
+        from ..engine.audit import check_available  # not needed by other runs
+
+        check_available()
     with opening.project(args, mode=args.cache) as loaded:
         options = wiring.run_options(
             loaded,
@@ -79,6 +92,7 @@ def execute(args: argparse.Namespace) -> int:
             targets=args.only,
             settings=args.settings,
             command=["expops", *args.argv],
+            audit=args.audit_code,
         )
         if args.seeds is not None:
             return _sweep(args, loaded, options)
@@ -90,7 +104,8 @@ def execute(args: argparse.Namespace) -> int:
         else:
             result = _run(loaded, options, watcher)
             _summarise(args, result, watcher)
-    return _EXIT.get(result.run.status, 1)
+    unfollowed = any(action.unfollowed for action in result.actions)
+    return _DIFFERENCE if unfollowed and result.run.status == "done" else _EXIT.get(result.run.status, 1)
 
 
 def _sweep(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) -> int:
@@ -143,19 +158,22 @@ def _unmatched(options: Options, result: RunResult) -> list[str]:
 
 
 def _run_for_program(loaded: wiring.Loaded, options: Options, watcher: PlainWatcher) -> RunResult:
-    from .documents import run_document, stdout_on_stderr, write_json  # not for people
+    from .documents import audit_document, run_document, stdout_on_stderr, write_json  # not for people
     from .report import print_failures
     from .text import Printer
 
     with stdout_on_stderr():
         result = _run(loaded, options, watcher)
         print_failures(result.actions, Printer(sys.stderr))
-    write_json(run_document(result.run, result.run.status, result.actions, result.metrics), sys.stdout)
+    document = run_document(result.run, result.run.status, result.actions, result.metrics)
+    if options.audit:
+        document["audit"] = audit_document(result.actions)
+    write_json(document, sys.stdout)
     return result
 
 
 def _summarise(args: argparse.Namespace, result: RunResult, watcher: PlainWatcher) -> None:
-    from .report import print_failures, print_summary
+    from .report import print_audit, print_failures, print_summary
     from .text import Printer, let_go_of_stdout
 
     print_failures(result.actions, Printer(sys.stderr))
@@ -163,6 +181,8 @@ def _summarise(args: argparse.Namespace, result: RunResult, watcher: PlainWatche
     if args.quiet:
         return
     try:
+        if args.audit_code:
+            print_audit(result.actions, Printer(sys.stdout))
         print_summary(result, watcher.warnings, Printer(sys.stdout))
         sys.stdout.flush()
     except BrokenPipeError:

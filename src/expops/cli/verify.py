@@ -127,6 +127,7 @@ def _verify(loaded: wiring.Loaded, args: argparse.Namespace, chosen: tuple[str, 
         data=project.config.data,
         libraries=project.config.cache.libraries,
         profile=project.config.profile,
+        audit=False,
         open_cache=partial(opener, "", False),
         open_memo=options.open_memo,
     )

@@ -19,8 +19,9 @@ from ..errors import CannotFingerprint, CannotStore, StorageError, StoreUnavaila
 from ..hashing.code import CodeFingerprint
 from ..pipeline import context
 from ..pipeline.decorators import Step
-from ..runs.model import ActionRecord
+from ..runs.model import ActionRecord, Unfollowed
 from ..seeding.session import SeededAction
+from .audit import CodeAudit, Ran, audited, in_words
 from .claims import claim
 from .describe import DescribedCall, Describer, spelled_out
 from .frames import Frame, SeedPath
@@ -37,7 +38,7 @@ class Session(NamedTuple):
 
     ``record`` takes each step's record as it ends; ``warn`` a message for the user; ``imports`` maps project files to
     what was read while they were imported; ``as_loaded`` tells of a code fingerprint whether it is of the code that was
-    loaded; ``forced`` holds paths that are to execute whatever the cache has.
+    loaded; ``forced`` holds paths that are to execute whatever the cache has; ``audit`` notes what code runs.
     """
 
     cache: ResultCache
@@ -50,6 +51,7 @@ class Session(NamedTuple):
     imports: dict[str, dict[str, dict[str, str]]]
     as_loaded: Callable[[CodeFingerprint], bool]
     forced: frozenset[str]
+    audit: CodeAudit | None = None
 
 
 class _Call(NamedTuple):
@@ -174,6 +176,7 @@ class StepCalls:
             found = reasons_of(session.cache, call.described, call.look_up, call.around, call.seeds.root)
             reasons = list(found)
         figures = open_figures()
+        brought = self._brought(call) if session.audit is not None else []
         try:
             run = self._run(call.step, call.path, call.seeds, args, kwargs, "; ".join(reasons), call.known)
         except Exception:
@@ -182,6 +185,8 @@ class StepCalls:
         for file in call.described.code.files:
             if file in session.imports:
                 run.frame.observed.add(session.imports[file])
+        if session.audit is not None and run.ran is not None:
+            run.unfollowed = session.audit.unfollowed(run.ran, [call.described.code, *brought])
         stored, manifest = self._keep(call, run)
         close_figures(figures)
         if manifest is None:
@@ -205,7 +210,7 @@ class StepCalls:
     def _keep(self, call: _Call, run: _Run) -> tuple[StoredValue | None, Manifest | None]:
         """Store what the step gave; no manifest if it can't be, or if it mustn't be because an argument was altered."""
         session = self.session
-        fault = self._altered(call, run) or self._stale(call)
+        fault = self._altered(call, run) or self._stale(call) or self._unfollowed(call, run)
         if fault:
             session.warn(f"step '{call.path}' {fault}")
         try:
@@ -253,6 +258,19 @@ class StepCalls:
             return ""
         return "ran code that was edited meanwhile, so its result is not cached"
 
+    def _brought(self, call: _Call) -> list[CodeFingerprint]:
+        """The code that its key holds besides its own: that of arguments and variables."""
+        known = call.known
+        changed = {item.label: item.held(mark) for item, mark in known.variables.items() if item.changed(mark)}
+        return self.session.describer.brought(known.arguments, known.enclosed, changed)
+
+    def _unfollowed(self, call: _Call, run: _Run) -> str:
+        if not run.unfollowed:
+            return ""
+        if call.look_up.result and self.session.cache.write:
+            self.session.cache.forget(call.look_up.result)  # kept when nobody looked
+        return f"ran code that its fingerprint doesn't follow, so its result is not cached: {in_words(run.unfollowed)}"
+
     def _execute_unkeyed(
         self,
         step: Step[..., Any],
@@ -289,7 +307,11 @@ class StepCalls:
             self.stack.append(frame)
             context.enter(self)
             try:
-                with put_back(path=work is not None), SeededAction(seeds.seed_for) as seeded:
+                with (
+                    put_back(path=work is not None),
+                    SeededAction(seeds.seed_for) as seeded,
+                    audited(session.audit) as run.ran,
+                ):
                     watch(session.observer)
                     run.value = step.__wrapped__(*args, **kwargs)
             except BaseException as error:
@@ -351,6 +373,8 @@ class _Run:
         self.value: object = None
         self.error = ""
         self.drew_from: list[str] = []
+        self.ran: Ran | None = None
+        self.unfollowed: tuple[Unfollowed, ...] = ()
         self.written: list[str] = []
         self.removed: list[str] = []
 
@@ -385,9 +409,10 @@ class _Run:
         self, action: str, result: str, stored: StoredValue | None, manifest: Manifest | None = None
     ) -> ActionRecord:
         outputs = {"return": stored} if stored is not None else {}
-        return executed_record(
+        record = executed_record(
             self.frame, "step", self.reason, self.started, self.seconds, outputs, action, result, manifest
         )
+        return record._replace(unfollowed=self.unfollowed)
 
     def failed(self, error: BaseException) -> ActionRecord:
         self.error = f"{type(error).__name__}: {error}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +27,8 @@ class _Known(NamedTuple):
     code: CodeFingerprint
     binder: Binder
     variables: tuple[Variable, ...]
+    loaded: dict[Variable, str]  # of functions and classes, as they were then
+    typed: bool  # in no file
 
 
 class DescribedCall(NamedTuple):
@@ -94,6 +98,22 @@ class Describer:
             self._names[code.digest] = self._code.names(code.symbols)
         return self._names[code.digest]
 
+    def brought(self, *sources: Mapping[str, object]) -> list[CodeFingerprint]:
+        """Fingerprints of the project code that values bring with them: theirs hold these, as code and by value."""
+        found: dict[str, CodeFingerprint] = {}
+
+        def code_of(value: object) -> str | None:
+            code = self._code.of_object(value)
+            if code is not None:
+                found[code.digest] = code
+            return self.code_of(value)
+
+        for values in sources:
+            for value in values.values():
+                with suppress(CannotFingerprint):  # its action isn't kept for that reason, or does without it
+                    fingerprint(value, code_of=code_of)
+        return list(found.values())
+
     def forget(self) -> None:
         """Work out anew what functions reach: another module was loaded."""
         self._known.clear()
@@ -111,11 +131,14 @@ class Describer:
         :class:`~expops.errors.CannotFingerprint` for one without an identity.
         """
         known = self._of(function)
+        variables = {variable: variable.mark() for variable in known.variables}
+        if known.loaded and any(variables[variable] != mark for variable, mark in known.loaded.items()):
+            known = self._learn(function)  # a module was loaded anew
+            variables = {variable: variable.mark() for variable in known.variables}
         arguments = known.binder.bind(args, kwargs)
         if caching.ignore:
             arguments = {name: value for name, value in arguments.items() if name not in caching.ignore}
-        enclosed: dict[str, object] = self._code.closure(function) if _may_enclose(function) else {}
-        variables = {variable: variable.mark() for variable in known.variables}
+        enclosed: dict[str, object] = self._code.closure(function) if known.typed or _may_enclose(function) else {}
         closure = self.fingerprints(enclosed, "enclosed variable") if enclosed else _NONE
         if variables and (changed := self.state.inputs(variables)):
             closure = {**closure, **changed}
@@ -162,10 +185,11 @@ class Describer:
             code = self._as_loaded(code, namespaces)
         variables = self.state.variables(code.symbols, namespaces)
         compiled = getattr(function, "__code__", function)
-        known = _Known(compiled, code, Binder(function), variables)
+        loaded = {item: item.mark() for item in variables if item.is_code()} if self._always else {}
         # At a prompt or in a notebook, a helper can be defined anew at any time under the same function.
-        file = getattr(compiled, "co_filename", "")
-        if not file.startswith("<") and "ipykernel" not in file:
+        typed = hasattr(compiled, "co_filename") and not os.path.exists(compiled.co_filename)
+        known = _Known(compiled, code, Binder(function), variables, loaded, typed)
+        if not typed:
             self._known[id(compiled)] = known
         return known
 

@@ -53,6 +53,7 @@ class Dispatcher:
             data=project.config.data,
             libraries=project.config.cache.libraries,
             profile=project.config.profile,
+            audit=options.audit,
             open_cache=options.open_cache,
             open_memo=options.open_memo,
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
@@ -21,6 +22,7 @@ from ..hashing.code import ProjectCode
 from ..hashing.digest import digest_bytes
 from ..seeding.late import WrappedLoader
 from ..seeding.session import SeededAction
+from .audit import CodeAudit
 from .frames import SeedPath
 from .isolation import keep_library_settings
 
@@ -32,18 +34,23 @@ class ImportGuard:
 
     ``read`` maps project files to what was discovered while they were imported, ``contents`` to the digest of the
     source that was loaded: a file is read once, and its module can be executed again from what was read.
-    ``executed(file, namespace)`` is called after each module of the project.
+    ``names`` are those by which modules of the project were imported; after each of them ``executed(file, namespace)``
+    is called.
     """
 
-    def __init__(self, code: ProjectCode, project: str, seed: int, observer: Observer) -> None:
+    def __init__(
+        self, code: ProjectCode, project: str, seed: int, observer: Observer, audit: CodeAudit | None = None
+    ) -> None:
         self.read: dict[str, Values] = {}
         self.contents: dict[str, str] = {}
+        self.names: set[str] = set()
         self.executed: Callable[[str, dict[str, Any]], None] = lambda file, namespace: None
         self._code = code
         self._compiled: dict[str, CodeType] = {}
         self._project = project + os.sep
         self._seed = seed
         self._observer = observer
+        self._audit = audit
         self._in_library = False
         self._searching: set[str] = set()
 
@@ -92,6 +99,7 @@ class ImportGuard:
         if file is None:
             self._execute_library(name, lambda: loader.exec_module(module))
         else:
+            self.names.add(name)
             self._execute_own(file, module, loader)
 
     def _execute_library(self, name: str, run: Callable[[], None]) -> None:
@@ -111,7 +119,11 @@ class ImportGuard:
         try:
             code = self._source(file, loader)
             watch(self._observer)
-            with self._observer.action() as observed, SeededAction(seeds.seed_for) as seeded:
+            with (
+                self._observer.action() as observed,
+                SeededAction(seeds.seed_for) as seeded,
+                self._audit.importing() if self._audit is not None else nullcontext(),
+            ):
                 if code is None:
                     loader.exec_module(module)
                 else:

@@ -15,7 +15,7 @@ class Options(NamedTuple):
 
     ``sweep`` names the sweep over seeds that the run is part of, if any.
     ``open_cache`` and ``open_memo`` must pickle; workers open cache and memory with them. ``hidden`` is the project's
-    ``.expops`` folder.
+    ``.expops`` folder. ``audit``: compare the code that runs with what fingerprints follow.
     """
 
     seed: int
@@ -25,6 +25,7 @@ class Options(NamedTuple):
     overrides: tuple[str, ...]
     command: tuple[str, ...]
     hidden: str
+    audit: bool
     open_cache: Callable[[], ResultCache]
     open_memo: Callable[[], KVMemo]
     make_executor: Callable[[int, Callable[[Message], None]], Executor]

@@ -15,7 +15,8 @@ class Setup(NamedTuple):
     ``open_cache`` and ``open_memo`` must pickle: with them a worker opens the cache, and the memory of what is derived
     from this machine's files. ``data`` are the declared paths, relative to the project; ``project`` and ``work`` are
     absolute folders (of the project, and for this run's working folders); ``import_roots`` go in front of ``sys.path``;
-    ``libraries`` is the policy for their versions, ``profile`` the numeric one.
+    ``libraries`` is the policy for their versions, ``profile`` the numeric one. ``audit``: compare the code that runs
+    with what fingerprints follow.
     """
 
     project: str
@@ -27,5 +28,6 @@ class Setup(NamedTuple):
     data: tuple[str, ...]
     libraries: str
     profile: str
+    audit: bool
     open_cache: Callable[[], ResultCache]
     open_memo: Callable[[], KVMemo]

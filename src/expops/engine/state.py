@@ -13,17 +13,17 @@ import random
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from types import FunctionType, ModuleType
+from contextvars import ContextVar
+from threading import local
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 from ..cache.discovery import Observed
 from ..errors import CannotFingerprint
 from ..hashing.canonical import digest_of
 from ..hashing.values import CodeOf, fingerprint
+from .marks import ATOMS, CONTAINERS, Identities, attributes, class_attributes, is_small, structure
 
-_ATOMS: Final = (type(None), bool, int, float, complex, str, bytes)
-_CONTAINERS: Final = (list, tuple, set, frozenset, dict)
-_SMALL: Final = 1000  # parts; larger values are told apart by identity, as often as a step is called
 _TABLE_BYTES: Final = 1 << 20
 _TABLE_CELLS: Final = 10_000
 _ABSENT: Final = object()
@@ -32,16 +32,25 @@ _ABSENT: Final = object()
 class Variable:
     """One variable of a module. ``reads`` is what steps had read that filled it, or that called it if it memoises."""
 
-    __slots__ = ("_alias", "_base", "_code_of", "_objects", "label", "memoises", "name", "namespace", "reads")
+    __slots__ = (
+        *("_alias", "_base", "_code_of", "_identities", "_made_of", "_objects", "_own", "_plain"),
+        *("label", "memoises", "name", "namespace", "reads"),
+    )
 
-    def __init__(self, file: str, namespace: dict[str, Any], name: str, code_of: CodeOf) -> None:
+    def __init__(
+        self, file: str, namespace: dict[str, Any], name: str, code_of: CodeOf, identities: Identities
+    ) -> None:
         self.label = f"{name} of {file}"
         self.name = name
         self.namespace = namespace
         self.memoises = hasattr(namespace.get(name), "cache_info")
         self.reads = Observed()
         self._code_of = code_of
-        self._objects: dict[int, object] = {}
+        self._objects: dict[str, object] = {}
+        self._identities = identities
+        self._own: dict[type, bool] = {}
+        self._made_of: dict[str, str] = {}
+        self._plain: tuple[FunctionType, CodeType, str] | None = None  # the last mark of a function
         self._alias: dict[str, str] = {}
         self._base = self.mark()
 
@@ -50,20 +59,47 @@ class Variable:
         return "" if self.memoises else self._mark(self.namespace.get(self.name, _ABSENT))
 
     def _mark(self, value: object) -> str:
+        if type(value) is FunctionType and not value.__dict__:
+            if self._plain is None or self._plain[0] is not value or self._plain[1] is not value.__code__:
+                mark = f"object {self._identities.of(value)} {self._identities.of(value.__code__)}"
+                self._objects[mark] = value
+                self._plain = value, value.__code__, mark
+            return self._plain[2]
         if isinstance(value, type):
-            plain = {name: item for name, item in vars(value).items() if type(item) in _ATOMS and name[:2] != "__"}
-            return fingerprint(plain)
+            return self._class_mark(value)
         if _is_generator(value):
             return _generator_mark(value)
-        parts = value if type(value) in (*_ATOMS, *_CONTAINERS) else getattr(value, "__dict__", _ABSENT)
-        if parts is not _ABSENT and _is_small(parts):
+        parts = value if type(value) in (*ATOMS, *CONTAINERS) else getattr(value, "__dict__", _ABSENT)
+        if parts is not _ABSENT and not isinstance(value, FunctionType) and is_small(parts):
             return fingerprint(parts)
         if _is_small_table(value):
             # A table of objects without identity is told apart as any other large value.
             with suppress(CannotFingerprint):
                 return fingerprint(value, code_of=self._code_of)
-        self._objects[id(value)] = value
-        return f"object {id(value)}"
+        made_of = structure(value, self._identities, self._is_own) or ""
+        mark = f"object {self._identities.of(value)} {made_of}"
+        self._objects[mark] = value
+        return mark
+
+    def _class_mark(self, cls: type) -> str:
+        attributes = class_attributes(cls)
+        plain = {name: item for name, item in attributes.items() if type(item) in ATOMS}
+        others = {name: item for name, item in attributes.items() if name not in plain}
+        made_of = {name: structure(item, self._identities, self._is_own) or "" for name, item in others.items()}
+        if not self._made_of:
+            self._made_of = made_of
+        mark = fingerprint(plain)
+        if made_of != self._made_of:
+            altered = {name: item for name, item in others.items() if made_of[name] != self._made_of.get(name)}
+            mark = f"object {mark} {sorted(made_of.items())}"
+            self._objects[mark] = [plain, altered, sorted(self._made_of.keys() - made_of.keys())]
+        return mark
+
+    def _is_own(self, kind: type) -> bool:
+        """Whether it is a class of the project, whose instances hold what its code puts there."""
+        if kind not in self._own:
+            self._own[kind] = kind.__module__ not in sys.stdlib_module_names and self._code_of(kind) is not None
+        return self._own[kind]
 
     def canonical(self, mark: str) -> str:
         """The mark without what steps have changed."""
@@ -76,20 +112,41 @@ class Variable:
     def content(self, mark: str) -> str:
         """A mark that means the same in another OS process; ``""`` for a value without an identity."""
         known = self.canonical(mark)
-        number = known.removeprefix("object ")
-        if number == known:
+        if not known.startswith("object "):
             return known
         key = "content of " + known
         if key not in self._alias:
             try:
-                self._alias[key] = fingerprint(self._objects[int(number)], code_of=self._code_of)
+                self._alias[key] = fingerprint(self.held(mark), code_of=self._code_of)
             except CannotFingerprint:
                 self._alias[key] = ""
         return self._alias[key]
 
+    def held(self, mark: str) -> object:
+        """The value behind the :meth:`content` of a mark, ``None`` if that is data; of some things what they hold."""
+        value = self._objects.get(self.canonical(mark))
+        if isinstance(value, ContextVar):
+            return value.get(None)
+        return attributes(value) if isinstance(value, local) else value
+
     def stepped(self, before: str, after: str) -> None:
         """A step has changed it: what comes later is to take it for what it was before."""
         self._alias[after] = self.canonical(before)
+
+    def value(self) -> object:
+        """What it holds now."""
+        return self.namespace.get(self.name)
+
+    def is_code(self) -> bool:
+        """Whether it is a function or a class."""
+        return isinstance(self.value(), FunctionType | type)
+
+    def is_as_written(self) -> bool:
+        """Whether it is a function that its file defines under that name, so that its code says it all."""
+        value = self.value()
+        if not isinstance(value, FunctionType) or vars(value):
+            return False
+        return value.__globals__ is self.namespace and value.__code__.co_qualname == self.name
 
     def draws(self) -> bool:
         """Whether it is a generator of random numbers."""
@@ -107,6 +164,7 @@ class ModuleState:
         self._code_of = code_of
         self._always = always
         self._known: dict[tuple[int, str], Variable | None] = {}
+        self._identities = Identities()
 
     def loaded(self, symbols: Iterable[str], file: str, namespace: dict[str, Any]) -> None:
         """A module was imported: note its variables among ``symbols`` before anybody can change them."""
@@ -128,13 +186,18 @@ class ModuleState:
         key = (id(namespace), name)
         if key not in self._known:
             counts = name in namespace and _counts(namespace[name])
-            self._known[key] = Variable(file, namespace, name, self._code_of) if counts else None
+            made = Variable(file, namespace, name, self._code_of, self._identities) if counts else None
+            self._known[key] = made
         return self._known[key]
 
     def inputs(self, marks: Mapping[Variable, str]) -> dict[str, str]:
         """What is to be part of a step's key."""
         if self._always:
-            return {variable.label: mark for variable, found in marks.items() if (mark := variable.content(found))}
+            return {
+                variable.label: mark
+                for variable, found in marks.items()
+                if not variable.is_as_written() and (mark := variable.content(found))
+            }
         return {v.label: mark for v, found in marks.items() if v.changed(found) and (mark := v.content(found))}
 
 
@@ -163,26 +226,11 @@ def after_step(variables: Mapping[Variable, str], own: Observed, around: Iterabl
 
 
 def _counts(value: object) -> bool:
-    if isinstance(value, ModuleType | FunctionType) or type(value).__module__.partition(".")[0] == "expops":
+    if isinstance(value, FunctionType):
+        return True
+    if isinstance(value, ModuleType) or type(value).__module__.partition(".")[0] == "expops":
         return False
     return not callable(value) or isinstance(value, type) or hasattr(value, "cache_info") or hasattr(value, "__dict__")
-
-
-def _is_small(value: object) -> bool:
-    """Whether it is plain data of at most a thousand parts."""
-    pending, parts = [value], 0
-    while pending:
-        item = pending.pop()
-        parts += 1
-        if parts > _SMALL:
-            return False
-        if type(item) is dict:
-            pending += [*item, *item.values()][: _SMALL + 1]
-        elif type(item) in _CONTAINERS:
-            pending += list(item)[: _SMALL + 1]  # type: ignore[call-overload]
-        elif type(item) not in _ATOMS:
-            return False
-    return True
 
 
 def _is_small_table(value: object) -> bool:

@@ -19,12 +19,14 @@ from ..cache.store import LookUp
 from ..cache.values import load_value, store_value
 from ..errors import CannotStore, ExpopsError, ProcessError, SourceError, StorageError
 from ..executors.base import Emit
+from ..hashing.code import CodeFingerprint
 from ..pipeline import context
 from ..pipeline.caching import Caching
 from ..pipeline.decorators import Process
-from ..runs.model import ActionRecord
+from ..runs.model import ActionRecord, Unfollowed
 from ..seeding.session import SeededAction
 from .actions import Session, StepCalls
+from .audit import Ran, audited, in_words
 from .claims import claim
 from .events import Numeric, Printed, Started, StepEnded, Warned
 from .frames import Frame, SeedPath
@@ -117,6 +119,9 @@ class Execution:
         self.process = os.getpid()
         self.caching = task.caching
         self.seeds = SeedPath(shared.setup.seed, task.name, streams=task.described.code.streams)
+        self.ran: Ran | None = None
+        self.brought: list[CodeFingerprint] = []
+        self.unfollowed: tuple[Unfollowed, ...] = ()
 
     def run(self) -> Outcome:
         """Execute, record, and leave nothing behind."""
@@ -150,6 +155,7 @@ class Execution:
                 self.task.described.key.profile,
             ),
             shared.observer.action() as observed,
+            audited(shared.audit) as self.ran,
         ):
             frame = Frame(self.task.name, self.seeds, observed)
             calls = self.step_calls(frame)
@@ -177,6 +183,7 @@ class Execution:
             imports=shared.imports.read,
             as_loaded=shared.as_loaded,
             forced=self.task.forced,
+            audit=shared.audit,
         )
 
     def _printed(self, calls: StepCalls, stream: str, text: str) -> None:
@@ -196,6 +203,8 @@ class Execution:
         try:
             function = self._function()
             arguments = {name: self._argument(item) for name, item in self.task.arguments.items()}
+            if self.shared.audit is not None:
+                self.brought = self.shared.describer.brought(arguments)
             result = self._call(calls, frame, function, arguments)
         except _Lost as fault:
             return self._outcome(frame, "lost", error=str(fault), lost=fault.process)
@@ -291,6 +300,8 @@ class Execution:
         for told in faults:
             self.emit(Warned(f"process '{self.task.name}' runs each time, {told}"))
         key = None if faults or not self.task.keep else self._key()
+        if self._audit(key[0].code if key is not None else self.task.described.code):
+            key = None
         if key is None:
             if self.task.keep:
                 self.shared.cache.unkept(self.task.name, self.task.look_up, "!unkept")
@@ -299,6 +310,20 @@ class Execution:
         manifest = manifest._replace(action=look_up.action)
         result_digest = self.shared.cache.record(self.task.name, described, look_up, manifest)
         return self._outcome(frame, "executed", manifest=manifest, result=result_digest)
+
+    def _audit(self, code: CodeFingerprint) -> bool:
+        """Whether the process ran code that its fingerprint doesn't follow, so that its result is not to be kept."""
+        if self.shared.audit is None or self.ran is None:
+            return False
+        self.unfollowed = self.shared.audit.unfollowed(self.ran, [code, *self.brought])
+        if not self.unfollowed:
+            return False
+        found = in_words(self.unfollowed)
+        told = "ran code that its fingerprint doesn't follow, so its result is not cached"
+        self.emit(Warned(f"process '{self.task.name}' {told}: {found}"))
+        if self.task.look_up.result and self.shared.cache.write:
+            self.shared.cache.forget(self.task.look_up.result)  # kept when nobody looked
+        return True
 
     def _warn_of_places(self, frame: Frame, result: Mapping[str, object]) -> None:
         name = self.task.name
@@ -389,7 +414,8 @@ class Execution:
             result,
             manifest,
         )
-        record = record._replace(stored=bool(result), resources=(time.process_time() - self.cpu, _peak_memory()))
+        used = (time.process_time() - self.cpu, _peak_memory())
+        record = record._replace(stored=bool(result), resources=used, unfollowed=self.unfollowed)
         if status != "executed":
             record = record._replace(outcome="failed", error=error)
         for message in self.shared.take_warnings():

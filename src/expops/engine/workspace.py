@@ -22,6 +22,7 @@ from ..cache.observe import Observer, install
 from ..errors import ProcessError
 from ..hashing.code import CodeFingerprint, ProjectCode
 from ..seeding import profiles
+from .audit import CodeAudit
 from .describe import Describer
 from .imports import ImportGuard
 from .isolation import put_back_all
@@ -46,7 +47,8 @@ class Workspace:
         remember_in(files)
         declared = [os.path.join(setup.project, path) for path in setup.data]
         self.observer = Observer(Places(setup.project, None), files, declared)
-        self.imports = ImportGuard(self.code, setup.project, setup.seed, self.observer)
+        self.audit = CodeAudit(self.code) if setup.audit else None
+        self.imports = ImportGuard(self.code, setup.project, setup.seed, self.observer, self.audit)
         self.capture = Capture()
         self.numeric = NumericEnvironment()
         self._scripts: dict[str, ModuleType] = {}
@@ -93,7 +95,9 @@ class Workspace:
 
     def _unload(self) -> None:
         for name, module in list(sys.modules.items()):
-            if name != "__main__" and self._is_source(getattr(module, "__file__", None)):
+            # A module may have put anything in its own place.
+            own = name in self.imports.names or self._is_source(getattr(module, "__file__", None))
+            if name != "__main__" and (own or self._is_folder(module)):
                 del sys.modules[name]
         importlib.invalidate_caches()
         self._scripts.clear()
@@ -102,6 +106,11 @@ class Workspace:
 
     def _is_source(self, file: object) -> bool:
         return isinstance(file, str) and file.endswith(".py") and self.imports.project_file(file) is not None
+
+    def _is_folder(self, module: ModuleType) -> bool:
+        """Whether it is a folder of the project without ``__init__.py``, whose submodules are its attributes."""
+        folders = list(getattr(module, "__path__", ())) if getattr(module, "__file__", None) is None else []
+        return any(self._is_source(os.path.join(folder, "any.py")) for folder in folders if isinstance(folder, str))
 
     def _is_own_logger(self, name: str) -> bool:
         module = sys.modules.get(name.partition(".")[0])

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from ..errors import StorageError, UnknownName
 from ..kv.base import KVStore
-from .model import ActionRecord, Metrics, RunRecord
+from .model import ActionRecord, Metrics, RunRecord, Unfollowed
 
 _BATCH: Final = 400  # actions to a record, so that it stays well under the 1 MiB that some stores allow
 
@@ -168,5 +168,8 @@ def _action_in(item: list[Any]) -> ActionRecord:
     record = ActionRecord(*item)
     outputs = {name: (mark, size) for name, (mark, size) in record.outputs.items()}
     return record._replace(
-        outputs=outputs, artifacts=tuple(record.artifacts), artifact_digests=tuple(record.artifact_digests)
+        outputs=outputs,
+        artifacts=tuple(record.artifacts),
+        artifact_digests=tuple(record.artifact_digests),
+        unfollowed=tuple([Unfollowed(*found) for found in record.unfollowed]),
     )

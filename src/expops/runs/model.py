@@ -11,6 +11,14 @@ PROVENANCE = ("sources", "configuration", "environment", "inputs", "numeric", "c
 OUTCOMES = ("hit", "executed", "failed", "skipped")
 
 
+class Unfollowed(NamedTuple):
+    """Code that an action ran and its fingerprint doesn't follow: project file, line, and qualified name."""
+
+    file: str
+    line: int
+    symbol: str
+
+
 class ActionRecord(NamedTuple):
     """How one action ended.
 
@@ -18,7 +26,7 @@ class ActionRecord(NamedTuple):
     ``saved`` what the execution behind a hit had taken; ``outputs`` maps names to (fingerprint, bytes); ``producer`` is
     the run whose execution made the result; ``error`` is set on failures; ``artifact_digests`` are those of
     ``artifacts``, in their order; ``resources`` are CPU seconds and the peak memory in bytes that its worker had
-    reached, 0 where nothing was measured.
+    reached, 0 where nothing was measured; ``unfollowed`` is set by the audit of code.
     """
 
     path: str
@@ -39,6 +47,7 @@ class ActionRecord(NamedTuple):
     error: str
     artifact_digests: tuple[str, ...] = ()
     resources: tuple[float, int] = (0.0, 0)
+    unfollowed: tuple[Unfollowed, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The action as ``--json`` shows it."""
@@ -57,6 +66,8 @@ class ActionRecord(NamedTuple):
         }
         if self.error:
             shown["error"] = self.error
+        if self.unfollowed:
+            shown["unfollowed"] = [item._asdict() for item in self.unfollowed]
         return shown
 
 

@@ -14,10 +14,12 @@ class Captured:
 
     def __init__(self, live: Live) -> None:
         self._live = live
+        self._layers: set[int] = set()
 
     def of(self, function: object) -> dict[str, object]:
         """By readable name: the variable's, with the function's in front where two differ."""
         values: dict[str, object] = {}
+        self._layers = {id(layer) for layer in layers(function)}
         self._collect(function, values, set())
         return values
 
@@ -40,7 +42,22 @@ class Captured:
             for name, value in {**named, **(function.__kwdefaults__ or {})}.items():
                 self._variable(function, f"{name}=", value, record, values, seen)
         for name, value in self._live.global_values(function):
-            self._variable(function, name, value, record, values, seen)
+            self._global(function, name, value, values, seen)
+
+    def _global(
+        self, function: FunctionType, name: str, value: object, values: dict[str, object], seen: set[int]
+    ) -> None:
+        inner = underlying(value)
+        if isinstance(inner, FunctionType):
+            if self._live.is_typed(inner):
+                self._collect(value, values, seen)
+        elif isinstance(inner, type):
+            for method in vars(inner).values():
+                found = underlying(method)
+                if isinstance(found, FunctionType) and self._live.is_typed(found):
+                    self._collect(method, values, seen)
+        else:
+            self._value(function, name, value, values)
 
     def _variable(
         self,
@@ -52,16 +69,23 @@ class Captured:
         seen: set[int],
     ) -> None:
         inner = underlying(value)
-        if isinstance(inner, FunctionType) and self._live.record(inner) is not None:
+        if id(inner) not in self._layers and (record is None or name.endswith("=") or name in record.free):
+            # Which function or class a variable holds is not said by the code around it: it counts as any value.
+            self._value(function, name, value, values)
+        elif isinstance(inner, FunctionType) and self._live.record(inner) is not None:
             self._collect(value, values, seen)
         elif isinstance(inner, type) and "<locals>" in inner.__qualname__ and self._live.node(inner) is not None:
             self._class(inner, values, seen)
         elif name == "__class__" or (record is not None and _is_import(name, record, value)):
             return
-        elif name in values and values[name] is not value:
-            values[f"{function.__qualname__.rpartition('.')[2]}.{name}"] = value
         else:
-            values[name] = value
+            self._value(function, name, value, values)
+
+    @staticmethod
+    def _value(function: FunctionType, name: str, value: object, values: dict[str, object]) -> None:
+        if name in values and values[name] is not value:
+            name = f"{function.__qualname__.rpartition('.')[2]}.{name}"
+        values[name] = value
 
     def _class(self, cls: type, values: dict[str, object], seen: set[int]) -> None:
         if id(cls) in seen:

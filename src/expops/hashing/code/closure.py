@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from ..canonical import digest_of
 from .graph import Graph, Node
+from .model import MODULE
 from .versions import counted, joined
 
 _VARIANTS: Final = {"docs": 1, "annotations": 2}
@@ -25,6 +26,7 @@ class Closure(NamedTuple):
     widened: dict[str, str]
     files: tuple[str, ...]
     streams: dict[str, str]
+    modules: tuple[str, ...]
 
 
 class Closures:
@@ -83,8 +85,9 @@ class Closures:
         counts = counted(libraries, self._policy)
         widened = {file: "; ".join(sorted(reasons[file])) for file in sorted(reasons)}
         files = tuple(sorted({identity.rpartition("::")[0] for identity in symbols}))
+        modules = tuple(sorted({node.file for node in reached if node.name == MODULE}))
         digest = digest_of([symbols, counts, widened])
-        return Closure(digest, variant, symbols, libraries, counts, widened, files, streams)
+        return Closure(digest, variant, symbols, libraries, counts, widened, files, streams, modules)
 
     def _reach_all(self, start: Iterable[Node], hints: bool) -> frozenset[Node]:
         return self._kept(frozenset[Node]().union(*(self._reach(node, hints) for node in start)))

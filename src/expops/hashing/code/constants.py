@@ -13,6 +13,7 @@ _MAKERS: Final = frozenset(
         *("int", "float", "complex", "str", "bytes", "bool", "len", "frozenset", "tuple", "min", "max", "abs", "round"),
         *("logging.getLogger", "re.compile", "os.getenv", "os.environ.get", "decimal.Decimal", "fractions.Fraction"),
         *("pathlib.Path", "pathlib.PurePath", "os.path.join", "os.path.dirname", "os.path.abspath", "os.getcwd"),
+        *("collections.namedtuple", "typing.NamedTuple", "typing.TypedDict"),
         *("typing.TypeVar", "typing.ParamSpec", "typing.NewType", "datetime.datetime", "datetime.date"),
         *("datetime.timedelta", "time.time", "operator.itemgetter", "operator.attrgetter", "uuid.UUID"),
     }

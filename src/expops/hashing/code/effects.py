@@ -3,8 +3,8 @@
 Whether a call has an effect often depends on code elsewhere, so that the answer has three parts: certain effects,
 calls that the reader of all files must judge, and containers of this file that the statement fills.
 
-A call is ``e:chain`` (result discarded), ``v:chain`` (result used), ``d:chain`` (as decorator) or ``b:chain``
-(a base or metaclass), followed by ``|name`` for each global that its arguments hand over.
+A call is ``e:chain`` (result discarded), ``v:chain`` (result used), ``d:chain`` (as decorator), ``b:chain`` (a base)
+or ``m:chain`` (a metaclass), followed by ``|name`` for each global that its arguments hand over.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 
 from . import scopes
 from .context import Context, callee, chain_of
+from .trees import children, walk
 
 _FILLING: Final = frozenset(
     {"append", "add", "extend", "insert", "update", "setdefault", "appendleft", "discard", "remove", "pop", "sort"}
@@ -71,7 +72,7 @@ class Effects:
         return self
 
     def _walk(self, node: ast.AST) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             if isinstance(child, ast.stmt):
                 self.statement(child)
             elif isinstance(child, ast.expr):
@@ -95,12 +96,14 @@ class Effects:
 
     def _class(self, node: ast.ClassDef) -> None:
         self._decorators(node)
-        for base in [*node.bases, *(keyword.value for keyword in node.keywords)]:
+        kinds = [("b", base) for base in node.bases]
+        kinds += [("m" if keyword.arg == "metaclass" else "", keyword.value) for keyword in node.keywords]
+        for kind, base in kinds:
             while isinstance(base, ast.Subscript):  # Generic[T]
                 base = base.value
-            chain = chain_of(base)
+            chain = chain_of(base) if kind else None
             if chain:
-                self.calls[f"b:{'.'.join(chain)}"] = None
+                self.calls[f"{kind}:{'.'.join(chain)}"] = None
             else:
                 self._expression(base)
         outer, self._local = self._local, self._local | scopes.of_class(node, None).bound
@@ -153,7 +156,7 @@ class Effects:
         if not isinstance(call, ast.Call):
             return []
         arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
-        names = [node.id for argument in arguments for node in ast.walk(argument) if isinstance(node, ast.Name)]
+        names = [node.id for argument in arguments for node in walk(argument) if isinstance(node, ast.Name)]
         return [name for name in names if name in self._context.names and name not in self._local]
 
 
@@ -180,7 +183,7 @@ class _Impurity:
             current = pending.pop()
             if self._impure(current, local):
                 return True
-            pending += [child for child in ast.iter_child_nodes(current) if not self._context.is_wrapper(child)]
+            pending += [child for child in children(current) if not self._context.is_wrapper(child)]
         return False
 
     def _impure(self, node: ast.AST, local: set[str]) -> bool:
@@ -193,9 +196,50 @@ class _Impurity:
         return False
 
 
+def alters_arguments(node: ast.AST, context: Context) -> bool:
+    """Whether calling a function (or making an instance of a class) may change what it is given, by its own code.
+
+    What it makes itself, such as a new list or the instance, does not count.
+    """
+    own = _made_within(node, context)
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        altered: ast.AST = current
+        if isinstance(current, ast.Expr) and isinstance(current.value, ast.Call):
+            altered = current.value.func
+        changes = altered is not current or not isinstance(getattr(current, "ctx", None), ast.Load)
+        if changes and isinstance(altered, ast.Attribute | ast.Subscript) and root_name(altered)[0] not in own:
+            return True
+        pending += [child for child in children(current) if not context.is_wrapper(child)]
+    return False
+
+
+def _made_within(node: ast.AST, context: Context) -> set[str]:
+    """Names that stand for an instance under construction, or for a container that was made on the spot."""
+    found: set[str] = set()
+    others: set[str] = set()
+    for inner in walk(node):
+        if isinstance(inner, ast.ClassDef):
+            found.update(first for method in inner.body if (first := _instance_name(method)))
+        elif isinstance(inner, ast.Assign):
+            fresh = is_fresh_container(inner.value, context)
+            names = {target.id for target in inner.targets if isinstance(target, ast.Name)}
+            (found if fresh else others).update(names)
+    return found - others
+
+
+def _instance_name(node: ast.stmt) -> str:
+    if not isinstance(node, ast.FunctionDef) or node.name in ("__new__", "__init_subclass__", "__class_getitem__"):
+        return ""
+    plain = not any(getattr(d, "id", "") in ("classmethod", "staticmethod") for d in node.decorator_list)
+    first = [*node.args.posonlyargs, *node.args.args][:1]
+    return first[0].arg if plain and first else ""
+
+
 def _all_bound(node: ast.AST) -> set[str]:
     bound: set[str] = set()
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             bound |= scopes.of_function(inner, None).bound
         elif isinstance(inner, scopes.COMPREHENSIONS):

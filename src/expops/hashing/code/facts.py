@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 from .model import FunctionFacts, Option, Parameter
 
 # Part of every memo key: raise it whenever reading the same file gives other facts, or facts of another shape.
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 DATA: Final = "data"
 FUNCTION: Final = "function"
@@ -20,7 +20,9 @@ LITERAL: Final = "literal"
 CACHE: Final = "cache"
 
 IMPURE: Final = "impure"
+ALTERS: Final = "alters"
 HOOKS: Final = "hooks"
+MAKES: Final = "makes"
 
 Target: TypeAlias = tuple[str, str]
 
@@ -40,8 +42,9 @@ class Code(NamedTuple):
 class Symbol(NamedTuple):
     """A top-level name: the code that binds it, and what calling it may do.
 
-    Traits: :data:`IMPURE` if calling it may change something global by its own code, :data:`HOOKS` if a subclass
-    or instance (of a metaclass) runs code of it. ``when_called``: references without those of wrappers that it
+    Traits: :data:`IMPURE` if calling it may change something global by its own code, :data:`ALTERS` if it may change
+    what it is given, :data:`HOOKS` if making a subclass runs code of it, :data:`MAKES` if that is so where it is the
+    metaclass. ``when_called``: references without those of wrappers that it
     returns, where they differ.
     """
 
@@ -89,6 +92,17 @@ class Nested(NamedTuple):
     code: Code
     definitions: tuple[int, ...]
     free: tuple[str, ...]
+
+
+class Span(NamedTuple):
+    """Where a top-level statement stands (first line, column, last line, column).
+
+    ``names`` are the symbols whose code it is part of, ``effect`` its index among the file's effects if it has any.
+    """
+
+    place: tuple[int, int, int, int]
+    names: tuple[str, ...]
+    effect: int | None
 
 
 def unpack_nested(data: list[object]) -> Nested:

@@ -29,6 +29,7 @@ class Finder:
     def __init__(self, root: str, import_roots: Sequence[str]) -> None:
         self.root = os.path.abspath(root)
         self._real_root = os.path.realpath(root)
+        self._relatives: dict[str, str | None] = {}
         given = [os.path.abspath(folder) for folder in import_roots]
         given = given or [self.root, os.path.join(self.root, "src")]
         on_path = [os.path.abspath(entry) for entry in sys.path]
@@ -39,12 +40,10 @@ class Finder:
 
     def relative(self, path: str) -> str | None:
         """``path`` relative to the project with forward slashes; ``None`` if it lies outside."""
-        for root, absolute in ((self.root, os.path.abspath(path)), (self._real_root, os.path.realpath(path))):
-            if absolute == root:
-                return "."
-            if absolute.startswith(root.rstrip(os.sep) + os.sep):
-                return os.path.relpath(absolute, root).replace(os.sep, "/")
-        return None
+        if path not in self._relatives:
+            found = _below(self.root, os.path.abspath(path))
+            self._relatives[path] = _below(self._real_root, os.path.realpath(path)) if found is None else found
+        return self._relatives[path]
 
     def absolute(self, path: str) -> str:
         """The file of a project-relative path."""
@@ -105,6 +104,11 @@ class Finder:
             return self._source(os.path.join(folder, "__init__.py"), folder)
         return Module("", folder, NAMESPACE)
 
+    def folder(self, path: str) -> Module | None:
+        """A folder of the project as a package without ``__init__.py``; ``None`` for one outside."""
+        inside = self.relative(path) is not None and not self._is_excluded(path)
+        return Module("", path, NAMESPACE) if inside else None
+
     def submodule(self, parent: Module, name: str) -> Module | None:
         """The module ``name`` inside a package."""
         return self._in_folder(parent.folder, name) if parent.folder else None
@@ -143,10 +147,10 @@ class Finder:
                 found.append("/".join([*parts[:depth], "__init__.py"]))
         return [package for package in found if package != path]
 
-    def every_file(self) -> list[str]:
-        """All Python files of the project, sorted."""
+    def every_file(self, below: str = "") -> list[str]:
+        """All Python files of the project, or of a folder of it, sorted."""
         found = []
-        pending = [self.root]
+        pending = [below or self.root]
         while pending:
             folder = pending.pop()
             for name, is_folder in self._listing(folder).items():
@@ -156,6 +160,13 @@ class Finder:
                 elif name.endswith(".py") and (relative := self.relative(inner)) is not None:
                     found.append(relative)
         return sorted(found)
+
+
+def _below(root: str, path: str) -> str | None:
+    if path == root:
+        return "."
+    inside = path.startswith(root.rstrip(os.sep) + os.sep)
+    return os.path.relpath(path, root).replace(os.sep, "/") if inside else None
 
 
 def _entries(folder: str) -> Iterator[tuple[str, bool]]:

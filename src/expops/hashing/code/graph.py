@@ -8,9 +8,9 @@ from typing import Final
 
 from ...errors import SourceError
 from ..canonical import digest_of
-from .facts import Code, FileFacts, Target
+from .facts import Code, FileFacts, Nested, Target
 from .files import Files
-from .finder import EXTENSION, NAMESPACE, Finder, Module
+from .finder import EXTENSION, NAMESPACE, SOURCE, Finder, Module
 from .libraries import Libraries
 from .model import EXTENSION as EXTENSION_SYMBOL
 from .model import MODULE
@@ -29,7 +29,17 @@ _AS_VALUE: Final = "the module is used as a value"
 class Node:
     """A place in the graph: a symbol, an option of a step, a library, a file that counts as a whole, or a flag."""
 
-    __slots__ = ("_following", "digests", "expand", "file", "flag", "library", "name", "option", "widened")
+    __slots__ = (
+        "_following",
+        "digests",
+        "expand",
+        "file",
+        "flag",
+        "library",
+        "name",
+        "option",
+        "widened",
+    )
 
     def __init__(self, file: str = "", name: str = "", expand: Callable[[], list[Node]] | None = None) -> None:
         self.file = file
@@ -58,6 +68,13 @@ class Node:
 def same(digest: str) -> Digests:
     """A digest that docstrings and annotations don't touch."""
     return (digest, digest, digest, digest)
+
+
+def nested_name(records: Sequence[Nested], index: int) -> str:
+    """The name of a nested definition of a file, with a number where several have the same."""
+    qualname = records[index].qualname
+    alike = [number for number, other in enumerate(records) if other.qualname == qualname]
+    return f"{qualname}#{alike.index(index) + 1}" if len(alike) > 1 else qualname
 
 
 class Graph:
@@ -102,8 +119,6 @@ class Graph:
         """A definition inside a function: its own code and the nested definitions that it uses, not the rest."""
         records = self.files.nested(path)
         record = records[index]
-        alike = [number for number, other in enumerate(records) if other.qualname == record.qualname]
-        suffix = f"#{alike.index(index) + 1}" if len(alike) > 1 else ""
 
         def make(node: Node) -> None:
             node.digests = record.code.digests
@@ -113,7 +128,7 @@ class Graph:
                 *(self.nested(path, inner) for inner in record.definitions),
             ]
 
-        return self._node("nested", path, record.qualname + suffix, make)
+        return self._node("nested", path, nested_name(records, index), make)
 
     def _digests(self, path: str, own: Digests | None, targets: list[Target]) -> Digests:
         if not targets:
@@ -221,6 +236,27 @@ class Graph:
 
         return self._node("whole", path, why, make)
 
+    def value(self, module: Module, why: str = _AS_VALUE) -> list[Node]:
+        """A module that may be asked for any of its names, modules among them: all that can be got at through it."""
+
+        def make(node: Node) -> None:
+            node.expand = expand
+
+        def expand() -> list[Node]:
+            files = [module.path] if module.path else []
+            if module.folder:  # what others import of a package becomes an attribute of it
+                files += self.finder.every_file(module.folder)
+            nodes = [self.whole(file, why) for file in files]
+            targets = [(file, target) for file in files for found in self._imports(file) for target in found]
+            return nodes + [node for file, target in targets for node in self.through(file, target, [], why)]
+
+        if module.kind == EXTENSION:
+            return [self.extension(module.path)]
+        return [self._node("value", module.path or module.folder, why, make)]
+
+    def _imports(self, path: str) -> list[list[Target]]:
+        return list(self.files.facts(path).imports.values())
+
     def _all_symbols(self, path: str, facts: FileFacts) -> list[Node]:
         names = [*facts.symbols, *facts.imports]
         stars = [node for star in facts.stars for node in self.star(path, star)]
@@ -313,7 +349,7 @@ class Graph:
             why = "an attribute of the module is assigned" if kind == "s" else "getattr with a computed name"
             return self.chain(path, rest.split("."), why)
         if kind == "w":
-            return [self.whole(path, rest)]
+            return self.value(Module(path, "", SOURCE), rest)
         if kind == "a":
             return self.every_file(path, rest)
         if kind == "o":
@@ -391,7 +427,7 @@ class Graph:
         if module.kind == EXTENSION:
             return [self.extension(module.path)]
         if not chain:
-            return [] if not why or not module.path else [self.whole(module.path, why)]
+            return self.value(module, why) if why else []
         found = self.bound(module.path, chain, why) if module.path else None
         if found is not None:
             return found

@@ -7,9 +7,10 @@ import sys
 from typing import Final, TypeAlias
 
 from ..canonical import digest_of
-from .facts import CACHE, CLASS, DATA, HOOKS, IMPURE, LITERAL, STEP, Effect
+from .facts import ALTERS, CACHE, CLASS, DATA, FUNCTION, HOOKS, IMPURE, LITERAL, MAKES, STEP, Effect
 from .graph import MODULE_NAMES, Digests, Graph, Node
 
+_OF_CLASSES: Final = "bm"  # kinds of call: base, metaclass
 # A file and a name in it, with the attributes taken of that; or a dotted name outside the project and "".
 _End: TypeAlias = tuple[str, str, list[str]]
 
@@ -39,8 +40,7 @@ class Judge:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._impure: dict[tuple[str, str], bool] = {}
-        self._registering: dict[tuple[str, str], bool] = {}
+        self._known: dict[tuple[str, str, str], bool] = {}
         graph.import_time = self.import_time
 
     def import_time(self, path: str) -> tuple[Digests | None, list[Node]]:
@@ -61,6 +61,10 @@ class Judge:
         digests = [digest_of([effect.code.digests[variant] for effect in counted]) for variant in range(4)]
         return tuple(digests), nodes  # type: ignore[return-value]
 
+    def counts(self, path: str, index: int) -> bool:
+        """Whether the effect of that index is one, so that its statement counts with its file."""
+        return self._has_effect(path, self._graph.files.facts(path).effects[index])
+
     def _has_effect(self, path: str, effect: Effect) -> bool:
         return effect.certain or any(self._call(path, call) for call in effect.calls)
 
@@ -70,9 +74,17 @@ class Judge:
         chain = dotted.split(".")
         ends = self._ends(path, chain)
         if ends is None:
-            return kind != "b" and (chain[0] in _IMPURE_BUILTINS or not hasattr(builtins, chain[0]))
+            return kind not in _OF_CLASSES and (chain[0] in _IMPURE_BUILTINS or not hasattr(builtins, chain[0]))
         return any(self._end(kind, *end) for end in ends) or (
-            kind != "b" and any(name for _, name, _ in ends) and any(self._is_data(path, name) for name in handed)
+            kind not in _OF_CLASSES and any(name for _, name, _ in ends) and self._alters(path, ends, handed)
+        )
+
+    def _alters(self, path: str, ends: list[_End], handed: list[str]) -> bool:
+        """Whether a call of the project's code may change something that it is handed."""
+        if any(self._is_data(path, name) for name in handed):
+            return True
+        return any(self._is_own(path, name) for name in handed) and any(
+            name and self._any_called(file, name, ALTERS) for file, name, _ in ends
         )
 
     def _end(self, kind: str, path: str, name: str, rest: list[str]) -> bool:
@@ -81,18 +93,21 @@ class Judge:
         symbol = self._graph.files.facts(path).symbols.get(name)
         if symbol is None or symbol.kind in (LITERAL, CACHE) or (symbol.kind == STEP and not rest):
             return symbol is None
-        if kind == "b":
-            return self._registers_subclasses(path, name)
+        if kind in _OF_CLASSES:
+            if symbol.kind == FUNCTION and kind == "m":
+                return self._any_called(path, name, IMPURE)
+            # Of a base that is computed nobody knows whether it looks at its subclasses.
+            return symbol.kind == DATA or self._looks_at_classes(path, name, HOOKS if kind == "b" else MAKES)
         if symbol.kind == DATA:
             return not (kind == "v" and rest and rest[-1] in _READERS)
         if rest and symbol.kind != CLASS:
             return True  # an attribute of a function, such as `register` of one made by singledispatch
-        return self._changes_globals(path, name)
+        return self._any_called(path, name, IMPURE)
 
     @staticmethod
     def _library(kind: str, dotted: str) -> bool:
         top = dotted.partition(".")[0]
-        if top == "expops" or kind == "b":
+        if top == "expops" or kind in _OF_CLASSES:
             return False
         if kind == "e" or _suspicious(dotted):
             return True
@@ -105,6 +120,15 @@ class Judge:
             if symbol is not None and symbol.kind == DATA:
                 return True
         return False
+
+    def _is_own(self, path: str, name: str) -> bool:
+        """Whether a name stands for a function, class or module of the project, which somebody might change."""
+        facts = self._graph.files.facts(path)
+        symbol = facts.symbols.get(name)
+        if symbol is not None:
+            return symbol.kind not in (LITERAL, CACHE)
+        targets = facts.imports.get(name, ())
+        return not targets or any(self._graph.finder.locate(module, path)[0] is not None for module, _ in targets)
 
     def _ends(self, path: str, chain: list[str], seen: tuple[tuple[str, str], ...] = ()) -> list[_End] | None:
         """Where a chain leads through imports: ``(file, name, attributes left)``, or ``(dotted, "", [])`` outside.
@@ -135,25 +159,33 @@ class Judge:
             found, chain = self._graph.finder.submodule(found, chain[0]), chain[1:]
         return [(".".join([module, *chain]), "", [])]
 
-    def _registers_subclasses(self, path: str, name: str) -> bool:
-        """Whether making a subclass of a project class, or a class of a project metaclass, runs code of the project."""
-        key = (path, name)
-        if key not in self._registering:
-            self._registering[key] = False
+    def _looks_at_classes(self, path: str, name: str, trait: str) -> bool:
+        """Whether a class is made with code of the project: ``name`` is a base of it, or its metaclass."""
+        key = (path, name, trait)
+        if key not in self._known:
+            self._known[key] = False
             facts = self._graph.files.facts(path)
-            bases = [c for e in facts.effects if e.symbol == name for c in e.calls if c.startswith("b:")]
-            own = HOOKS in facts.symbols[name].traits
-            self._registering[key] = own or any(self._call(path, base) for base in bases)
-        return self._registering[key]
+            calls = [call for effect in facts.effects if effect.symbol == name for call in effect.calls]
+            bases = [call for call in calls if call.startswith("b:")]
+            if trait == MAKES:  # a metaclass inherits what it makes classes with; its own metaclass is another matter
+                found = any(self._inherits(path, base) for base in bases)
+            else:
+                found = any(self._call(path, call) for call in calls if call[:2] in ("b:", "m:"))
+            self._known[key] = trait in facts.symbols[name].traits or found
+        return self._known[key]
 
-    def _changes_globals(self, path: str, name: str) -> bool:
-        """Whether calling a function or class of the project may change something global."""
-        key = (path, name)
-        if key not in self._impure:
-            self._impure[key] = self._search(path, name)
-        return self._impure[key]
+    def _inherits(self, path: str, base: str) -> bool:
+        ends = self._ends(path, base.removeprefix("b:").split(".")) or []
+        return any(name and self._end("m", file, name, rest) for file, name, rest in ends)
 
-    def _search(self, path: str, name: str) -> bool:
+    def _any_called(self, path: str, name: str, trait: str) -> bool:
+        """Whether a function or class of the project, or anything that it calls, has a trait."""
+        key = (path, name, trait)
+        if key not in self._known:
+            self._known[key] = self._search(path, name, trait)
+        return self._known[key]
+
+    def _search(self, path: str, name: str, trait: str) -> bool:
         pending = [(path, name)]
         seen = set(pending)
         while pending:
@@ -161,7 +193,7 @@ class Judge:
             symbol = self._graph.files.facts(file).symbols.get(current)
             if symbol is None or symbol.kind in (LITERAL, CACHE, STEP):
                 continue
-            if symbol.kind == DATA or IMPURE in symbol.traits:
+            if symbol.kind == DATA or trait in symbol.traits:
                 return True
             references = symbol.code.references if symbol.when_called is None else symbol.when_called
             for reference in references:

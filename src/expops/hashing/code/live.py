@@ -11,7 +11,7 @@ from types import FunctionType, ModuleType
 from .bytecode import code_digest, global_names
 from .facts import Code, Nested
 from .files import Files
-from .finder import Finder
+from .finder import SOURCE, Finder, Module
 from .graph import Graph, Node, same
 from .loaded import CELL, Cell, Place, Sources, which
 from .model import CodeFingerprint
@@ -32,21 +32,55 @@ class Live:
         self.sources = Sources(files, finder)
         self._nodes: dict[_Key, Node] = {}
         self._kept: list[object] = []  # keeps the objects whose id() is a key alive
-        self._known: dict[_Key, CodeFingerprint] = {}
+        self._known: dict[tuple[_Key, ...], CodeFingerprint] = {}
+        self._looked_up: dict[tuple[int, str], tuple[dict[str, object], object]] = {}
 
     def fingerprint(self, obj: object) -> CodeFingerprint | None:
-        """Of a live function or class; ``None`` if it is no code of the project."""
+        """Of a live function, class or module; ``None`` if it is no code of the project."""
+        self._forget_what_was_typed_over()
+        if isinstance(obj, ModuleType):
+            return self._module(obj)
         found = underlying(obj)
         if found is None:
             return None
-        key = _key(found)
+        wrappers = [layer for layer in layers(obj) if isinstance(layer, FunctionType) and layer is not found]
+        key = (*(_key(wrapper) for wrapper in wrappers), _key(found))
         if key not in self._known:
             node = self.node(found)
             if node is None:
                 return None
             name = f"{node.file}::{_qualname(found)}" if isinstance(found, type) else node.identity
-            self._known[key] = self._fingerprint(name, node)
+            code = self._fingerprint(name, node)
+            around = [inner for wrapper in wrappers for inner in self._around(wrapper, code)]
+            self._known[key] = self._fingerprint(name, _joined(node, around)) if around else code
         return self._known[key]
+
+    def _forget_what_was_typed_over(self) -> None:
+        """At a prompt and in a notebook, a name can be bound anew at any time, below functions that use it."""
+        for (_, name), (namespace, found) in self._looked_up.items():
+            if _loaded(namespace, name) is not found:
+                for known in (self._nodes, self._known, self._looked_up):
+                    known.clear()
+                return
+
+    def _around(self, wrapper: FunctionType, code: CodeFingerprint) -> list[Node]:
+        """The node of a wrapper that no decorator put there, so that the wrapped function's code says nothing of it."""
+        node = self.node(wrapper)
+        known = node is None or not {node.identity, node.identity.partition(".<locals>")[0]}.isdisjoint(code.symbols)
+        return [] if node is None or known else [node]
+
+    def _module(self, module: ModuleType) -> CodeFingerprint | None:
+        file = getattr(module, "__file__", None)
+        if file is None:
+            found = [place for folder in getattr(module, "__path__", ()) if (place := self._finder.folder(folder))]
+        else:
+            path = self.sources.project_path(file)
+            folder = os.path.dirname(file) if hasattr(module, "__path__") else ""
+            found = [Module(path, folder, SOURCE)] if path is not None else []
+        if not found:
+            return None
+        nodes = [node for place in found for node in self._graph.value(place)]
+        return self._fingerprint(module.__name__, _joined(Node("", module.__name__), nodes))
 
     def node(self, obj: FunctionType | type) -> Node | None:
         """The node of a live function or class; ``None`` if it is no code of the project."""
@@ -55,7 +89,7 @@ class Live:
             made = self._class_node(obj) if isinstance(obj, type) else self._function_node(obj)
             if made is None:
                 return None
-            self._kept.append(obj)
+            self._kept += [obj, getattr(obj, "__code__", None)]
             self._nodes[key] = made
         return self._nodes[key]
 
@@ -191,6 +225,7 @@ class Live:
         return self._graph.reference(CELL, reference)
 
     def _global(self, namespace: dict[str, object], chain: list[str], known_only: bool = False) -> list[Node]:
+        self._looked_up[id(namespace), chain[0]] = namespace, _loaded(namespace, chain[0])
         if chain[0] in namespace:
             return self._live_value(namespace[chain[0]], chain[1:])
         if known_only or hasattr(builtins, chain[0]):
@@ -209,14 +244,31 @@ class Live:
         module = getattr(found, "__module__", None) or ""
         return self._graph.library(module) if module and module != "builtins" else []
 
+    def is_typed(self, function: FunctionType) -> bool:
+        """Whether a function is code of the user that stands in no file; what ``dataclasses`` writes does not count."""
+        generated = function.__code__.co_filename == "<string>"
+        return not generated and self.place(function) is None and self.node(function) is not None
+
     def global_values(self, function: FunctionType) -> Iterator[tuple[str, object]]:
-        """The values that a function in no file takes from its globals: nothing else can tell what they are."""
-        if self.place(function) is not None or self.node(function) is None:
+        """What a function in no file takes from its globals: nothing else can tell what it is. Modules are left out."""
+        if not self.is_typed(function):
             return
         for name in global_names(function.__code__):
             value = function.__globals__.get(name)
-            if name in function.__globals__ and not isinstance(value, ModuleType) and underlying(value) is None:
+            if name in function.__globals__ and not isinstance(value, ModuleType):
                 yield name, value
+
+
+def _loaded(namespace: dict[str, object], name: str) -> object:
+    """What stands for the value of a name: a function's code, which may be another's under the same function."""
+    value = namespace.get(name)
+    return value.__code__ if isinstance(value, FunctionType) else value
+
+
+def _joined(node: Node, others: list[Node]) -> Node:
+    joined = Node(node.file, node.name, lambda: [*others, *node.following()])
+    joined.digests = node.digests
+    return joined
 
 
 def _key(obj: FunctionType | type) -> _Key:

@@ -28,7 +28,8 @@ class CodeFingerprint(NamedTuple):
     ``counted`` is what of these the digest is made of, and ``widened`` maps files to the reason why static reading gave
     up there, so that all of the file counts. Options of steps are symbols of their own,
     ``"src/lib.py::clean@version"``, with their text in place of a digest. ``streams`` has the options ``seed_by``
-    alike; they are no part of ``digest``, since they matter only to what draws random numbers.
+    alike; they are no part of ``digest``, since they matter only to what draws random numbers. ``modules`` are the
+    files whose import the code brings about, with effects or without.
     """
 
     digest: str
@@ -38,6 +39,7 @@ class CodeFingerprint(NamedTuple):
     widened: dict[str, str]
     files: tuple[str, ...]
     streams: dict[str, str]
+    modules: tuple[str, ...] = ()
 
 
 class Parameter(NamedTuple):

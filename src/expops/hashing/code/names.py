@@ -15,6 +15,7 @@ from typing import Final, cast
 from . import dynamic, options, scopes
 from .context import Context, chain_of, join
 from .scopes import Scope
+from .trees import children
 
 _ATTRIBUTE_READERS: Final = frozenset({"getattr", "hasattr", "delattr", "setattr"})
 
@@ -45,7 +46,7 @@ class References:
             self._children(node)
 
     def _children(self, node: ast.AST) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             self.visit(child)
 
     # Names
@@ -79,7 +80,7 @@ class References:
             self._global(chain, kind)
 
     def _global(self, chain: list[str], kind: str) -> None:
-        if chain[0] not in self._context.names or chain[0] in self._context.imports:
+        if kind != "s" and (chain[0] not in self._context.names or chain[0] in self._context.imports):
             cost = dynamic.reference(self._context.dotted(chain))
             if cost:
                 self.used[cost] = None
@@ -141,6 +142,9 @@ class References:
         elif dotted in _ATTRIBUTE_READERS and len(node.args) > 1 and chain_of(node.args[0]):
             self._attribute_by_name(dotted, node.args[0], node.args[1])
             rest = [*node.args[1:], *node.keywords]
+        elif dotted == "numpy.load" and any(word.arg == "allow_pickle" for word in node.keywords):
+            self.used["a:numpy.load may load a pickle"] = None
+            rest = [*node.args, *node.keywords]
         elif dotted in ("locals", "vars", "dir") and not node.args and not self._in_function():
             self.used[f"w:{dotted}() outside functions"] = None
             rest = []

@@ -10,6 +10,7 @@ from .facts import Nested
 from .names import References
 from .pieces import code_of
 from .scopes import Scope
+from .trees import children
 
 
 class _Found:
@@ -44,6 +45,12 @@ def nested_of(body: list[ast.stmt], context: Context) -> list[Nested]:
     return result
 
 
+def place_of(node: ast.AST) -> tuple[int, int, int, int]:
+    """Where a definition or statement stands, its decorators included: first line, column, last line, column."""
+    (earliest, first), (_, column, last, end) = _place(node)
+    return (earliest, column if earliest == first else 0, last, end)
+
+
 def _place(node: ast.AST) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
     first = node.lineno  # type: ignore[attr-defined]
     decorators = getattr(node, "decorator_list", [])
@@ -65,11 +72,11 @@ class _Finder:
             self._enter(node, f"{prefix}<lambda>", scope, False)
         elif isinstance(node, scopes.COMPREHENSIONS):
             inner = scopes.of_comprehension(node, scope)
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 self.visit(child, prefix, inner, top=False)
         else:
             # Definitions under a top-level `if` or `try` are symbols like the others.
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 self.visit(child, prefix, scope, top)
 
     def _enter(self, node: ast.AST, qualname: str, scope: Scope | None, top: bool) -> None:

@@ -19,14 +19,38 @@ _SKIPPED: Final = frozenset({"ctx", "kind", "type_comment", "type_ignores", "sim
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+_SPECIAL: Final = frozenset({*_FUNCTIONS, ast.ClassDef, ast.AnnAssign, ast.JoinedStr})
+_AS_IT_IS: Final[dict[str, object]] = {}
+_Head = tuple[bytes, tuple[tuple[str, bytes, bool], ...]]
+_HEADS: Final[dict[type[ast.AST], _Head]] = {}
+
+
+def _head(kind: type[ast.AST]) -> _Head:
+    """How a node of that kind begins, and its fields that count: name, bytes before it, whether it is a block."""
+    fields = [field for field in kind._fields if field not in _SKIPPED]
+    labels = [(field, b" %b=" % field.encode(), field in ("body", "orelse", "finalbody")) for field in fields]
+    found = _HEADS[kind] = (b"(%b" % kind.__name__.encode(), tuple(labels))
+    return found
+
+
 def prune(tree: ast.Module) -> ast.Module:
     """Take out, in place, what never runs: bodies of ``if TYPE_CHECKING``."""
-    for node in ast.walk(tree):
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
         for field in ("body", "orelse", "finalbody"):
             block = getattr(node, field, None)
             if isinstance(block, list) and any(map(_is_type_checking, block)):
                 setattr(node, field, _without_type_checking(block))
+        pending += _blocks(node)
     return tree
+
+
+def _blocks(node: ast.AST) -> list[ast.AST]:
+    """What below a statement may hold statements."""
+    fields = ("body", "orelse", "finalbody", "handlers", "cases")
+    found = [part for field in fields if isinstance(part := getattr(node, field, None), list)]
+    return [item for part in found for item in part]
 
 
 def _without_type_checking(block: list[ast.stmt]) -> list[ast.stmt]:
@@ -73,7 +97,9 @@ class _Writer:
         return b"".join(self.out)
 
     def node(self, node: ast.AST) -> None:
-        if isinstance(node, _FUNCTIONS):
+        if type(node) not in _SPECIAL:
+            self._fields(node, _AS_IT_IS)
+        elif isinstance(node, _FUNCTIONS):
             self._function(node)
         elif isinstance(node, ast.ClassDef):
             self._scoped(node, {"decorator_list": self._context.foreign_decorators(node)})
@@ -82,7 +108,7 @@ class _Writer:
         elif isinstance(node, ast.JoinedStr):
             self._joined(node)
         else:
-            self._fields(node, {})
+            self._fields(node, _AS_IT_IS)
 
     def _means_something(self) -> bool:
         # Annotations of local variables are neither evaluated nor stored.
@@ -94,13 +120,15 @@ class _Writer:
         self._scope = outer
 
     def _fields(self, node: ast.AST, instead: dict[str, object]) -> None:
-        self.out.append(b"(%b" % type(node).__name__.encode())
-        for field in node._fields:
+        kind = type(node)
+        head, fields = _HEADS.get(kind) or _head(kind)
+        self.out.append(head)
+        for field, label, is_block in fields:
             value = instead[field] if field in instead else getattr(node, field, None)
-            if field in _SKIPPED or ((value is None or value == []) and not isinstance(node, ast.Constant)):
+            if (value is None or (type(value) is list and not value)) and kind is not ast.Constant:
                 continue
-            self.out.append(b" %b=" % field.encode())
-            if field in ("body", "orelse", "finalbody") and isinstance(value, list):
+            self.out.append(label)
+            if is_block and isinstance(value, list):
                 value = self._block(value, node)
             self._value(value)
         self.out.append(b")")

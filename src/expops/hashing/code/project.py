@@ -21,6 +21,9 @@ from .libraries import Libraries
 from .model import CodeFingerprint, FunctionFacts, Memo
 
 if TYPE_CHECKING:
+    from types import CodeType
+
+    from .coverage import Coverage
     from .live import Live
 
 # Part of every fingerprint: raise it when the same code gets another digest on purpose.
@@ -54,6 +57,7 @@ class ProjectCode:
         self._relatives: dict[str, str] = {}
         self._closures = Closures(self._graph, libraries)
         self._loaded: Live | None = None
+        self._coverage: Coverage | None = None
 
     def functions(self, path: str) -> dict[str, FunctionFacts]:
         """Top-level functions of a project file, by name.
@@ -61,6 +65,10 @@ class ProjectCode:
         Raises :class:`~expops.errors.SourceError` if the file is no valid Python.
         """
         return {name: function_facts(list(facts)) for name, facts in self._facts(path).functions.items()}
+
+    def symbols(self, path: str) -> list[str]:
+        """All names that the top level of a project file binds other than by imports, sorted."""
+        return sorted(self._facts(path).symbols)
 
     def fingerprint(self, path: str, qualname: str) -> CodeFingerprint:
         """Fingerprint of a top-level function or class, or of the class that a dotted ``qualname`` starts with.
@@ -189,7 +197,7 @@ class ProjectCode:
         self._loaded = None
 
     def of_object(self, obj: object) -> CodeFingerprint | None:
-        """Fingerprint of a live function or class as it was loaded; ``None`` if it is no code of the project.
+        """Fingerprint of a live function, class or module as it was loaded; ``None`` if it is no code of the project.
 
         Wrappers that say what they wrap, partials and bound methods are looked through.
         """
@@ -203,6 +211,21 @@ class ProjectCode:
         from .captured import Captured  # what concerns loaded code, a plan does without
 
         return Captured(self._live()).of(function)
+
+    def source_file(self, path: str) -> str | None:
+        """The project-relative path of a source file of the project, given its absolute one; ``None`` for others."""
+        return self._live().sources.project_path(path)
+
+    def symbols_of(self, file: str, code: CodeType) -> frozenset[str]:
+        """The symbols that code loaded from a project-relative ``file`` is part of.
+
+        A fingerprint that has any of them among its ``symbols`` is another one when that code is.
+        """
+        if self._coverage is None:
+            from .coverage import Coverage  # needs ast, and is for checks
+
+            self._coverage = Coverage(self._files, self._judge)
+        return self._coverage.symbols(file, code)
 
     def _live(self) -> Live:
         from .live import Live  # what concerns loaded code, a plan does without
@@ -229,6 +252,8 @@ class ProjectCode:
         if node.digests is not None:
             own = node.digests[rest.variant]
             symbols = {node.identity: own, **symbols}
-        files = rest.files if node.file in rest.files else tuple(sorted({node.file, *rest.files}))
+        files = rest.files if node.file in ("", *rest.files) else tuple(sorted({node.file, *rest.files}))
         digest = digest_of([_SCHEME, identity, own, rest.digest])
-        return CodeFingerprint(digest, symbols, rest.libraries, rest.counted, rest.widened, files, rest.streams)
+        return CodeFingerprint(
+            digest, symbols, rest.libraries, rest.counted, rest.widened, files, rest.streams, rest.modules
+        )

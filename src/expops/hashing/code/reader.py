@@ -13,13 +13,14 @@ from . import facts as kinds
 from . import scopes
 from .constants import is_immutable
 from .context import Context, Target, chain_of
-from .effects import Effects, is_fresh_container, is_impure
-from .facts import Code, Effect, FileFacts, Nested, Symbol
+from .effects import Effects, alters_arguments, is_fresh_container, is_impure
+from .facts import Code, Effect, FileFacts, Nested, Span, Symbol
 from .model import MODULE
-from .nested import nested_of
+from .nested import nested_of, place_of
 from .normalise import prune
 from .pieces import code_of, joined, references_when_called
 from .signatures import facts_of
+from .trees import children, walk
 
 _ENOUGH = 100_000  # frames; syntax trees of generated code are deep
 
@@ -57,6 +58,13 @@ def read_lines(source: bytes, file: str) -> dict[str, list[tuple[int, int]]]:
     """
     with _deep_recursion():
         return _File(parse(source, file)).lines()
+
+
+def read_spans(source: bytes, file: str) -> list[Span]:
+    """Where the top-level statements of a file stand, and the symbols that they are part of."""
+    with _deep_recursion():
+        parsed = _File(parse(source, file))
+        return parsed.spans(parsed.facts("", "").effects)
 
 
 @contextmanager
@@ -106,6 +114,7 @@ class _File:
             for name in scope.bound:
                 self.binders.setdefault(name, []).append(statement)
         self.fresh = self._fresh()
+        self.effective: set[ast.stmt] = set()
 
     def _context(self) -> Context:
         imports: dict[str, list[Target]] = {}
@@ -176,9 +185,19 @@ class _File:
         self._globals_of_functions()
         return effects
 
+    def spans(self, effects: list[Effect]) -> list[Span]:
+        """One for each statement, once :meth:`facts` has told which of them bind or fill a name."""
+        numbers = iter(range(len(effects)))
+        found = []
+        for statement in self.body:
+            names = sorted(name for name, statements in self.binders.items() if statement in statements)
+            number = next(numbers) if statement in self.effective else None
+            found.append(Span(place_of(statement), tuple(names), number))
+        return found
+
     def _globals_of_functions(self) -> None:
         for statement in self.body:
-            for inner in ast.walk(statement):
+            for inner in walk(statement):
                 for name in inner.names if isinstance(inner, ast.Global) else ():
                     binders = self.binders.setdefault(name, [])
                     if statement not in binders:
@@ -211,15 +230,17 @@ class _File:
 
     def _callable(self, code: Code, node: ast.stmt, kind: str) -> Symbol:
         impure = (kinds.IMPURE,) if is_impure(node, self.context) else ()
-        hooks = (kinds.HOOKS,) if isinstance(node, ast.ClassDef) and _has_hooks(node) else ()
+        alters = (kinds.ALTERS,) if alters_arguments(node, self.context) else ()
+        hooks = _hooks(node) if isinstance(node, ast.ClassDef) else ()
         used = references_when_called(node, self.context)
-        return Symbol(code, kind, (*impure, *hooks), None if used == code.references else used)
+        return Symbol(code, kind, (*impure, *alters, *hooks), None if used == code.references else used)
 
     def _effect(self, statement: ast.stmt, effects: Effects, codes: dict[ast.stmt, Code]) -> Effect | None:
         if statement in self.guarded or not (effects.certain or effects.calls):
             return None
         name = statement.name if isinstance(statement, scopes.DEFINITIONS) else ""
         code = self._code(statement, codes)
+        self.effective.add(statement)
         return Effect(code, effects.certain, tuple(effects.calls), name)
 
     def _runs(self) -> list[Target]:
@@ -251,15 +272,11 @@ def _kind_of_definition(node: ast.AST, context: Context) -> str:
     return kinds.STEP if any(map(context.is_ours, decorators)) else kinds.FUNCTION
 
 
-def _has_hooks(node: ast.ClassDef) -> bool:
+def _hooks(node: ast.ClassDef) -> tuple[str, ...]:
     bound = scopes.of_class(node, None).bound
-    makes_classes = any(base == "type" or base.endswith("Meta") for base in _base_names(node))
-    made = {"__new__", "__init__", "__call__", "__prepare__"}
-    return "__init_subclass__" in bound or (makes_classes and not made.isdisjoint(bound))
-
-
-def _base_names(node: ast.ClassDef) -> list[str]:
-    return [chain[-1] for base in node.bases if (chain := chain_of(base))]
+    hooks = (kinds.HOOKS,) if "__init_subclass__" in bound else ()
+    makes = {"__new__", "__init__", "__call__", "__prepare__", "__setattr__"}
+    return hooks if makes.isdisjoint(bound) else (*hooks, kinds.MAKES)
 
 
 def _assigned(statement: ast.stmt) -> list[str]:
@@ -281,4 +298,4 @@ def _imports_within(statement: ast.stmt) -> Iterator[ast.Import | ast.ImportFrom
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node
         elif not isinstance(node, scopes.FUNCTIONS):
-            pending += reversed(list(ast.iter_child_nodes(node)))
+            pending += reversed(children(node))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from .context import Target, import_targets
+from .trees import children, walk
 
 COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+_Node = TypeVar("_Node", bound=ast.AST)
 
 
 class Scope:
@@ -51,7 +56,11 @@ class Scope:
 
 def of_function(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, parent: Scope | None) -> Scope:
     """The scope inside a function."""
-    scope = Scope(node, parent)
+    return _shared(node, parent, _of_function)
+
+
+def _of_function(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Scope:
+    scope = Scope(node, None)
     arguments = node.args
     named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     named += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
@@ -70,14 +79,25 @@ def of_class(node: ast.ClassDef, parent: Scope | None) -> Scope:
         around = Scope(node.type_params[0], parent)  # type: ignore[attr-defined,unused-ignore]
         around.bound.update(parameters)
         parent = around
-    return Scope(node, parent).add_block(node.body)
+    return _shared(node, parent, lambda node: Scope(node, None).add_block(node.body))
 
 
 def of_comprehension(node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, parent: Scope | None) -> Scope:
     """The scope inside a comprehension; a walrus in it binds outside."""
     scope = Scope(node, parent)
     for generator in node.generators:
-        scope.bound.update(name.id for name in ast.walk(generator.target) if isinstance(name, ast.Name))
+        scope.bound.update(name.id for name in walk(generator.target) if isinstance(name, ast.Name))
+    return scope
+
+
+def _shared(node: _Node, parent: Scope | None, make: Callable[[_Node], Scope]) -> Scope:
+    """The scope inside ``node``; what it binds is collected once, whoever asks."""
+    known: Scope | None = node.__dict__.get("_inside")
+    if known is None:
+        known = node.__dict__["_inside"] = make(node)
+    scope = Scope(node, parent)
+    scope.bound, scope.globals, scope.nonlocals = known.bound, known.globals, known.nonlocals
+    scope.imports, scope.definitions = known.imports, known.definitions
     return scope
 
 
@@ -123,7 +143,7 @@ def _collect(node: ast.AST, scope: Scope) -> None:
         scope.nonlocals.update(node.names)
     else:
         scope.bound.update(_own_names(node))
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             _collect(child, scope)
 
 
@@ -138,7 +158,7 @@ def _own_names(node: ast.AST) -> list[str]:
 
 
 def _collect_walrus(node: ast.AST, scope: Scope) -> None:
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.NamedExpr):
             scope.bound.add(inner.target.id)
 

@@ -7,6 +7,7 @@ import ast
 from .context import Context, callee, chain_of
 from .model import FunctionFacts, Parameter
 from .options import options_of
+from .trees import children
 
 _NEVER_DICT = (
     *(ast.Constant, ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.JoinedStr),
@@ -57,7 +58,7 @@ def _returned(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[tuple[str, 
             return None, False
         if isinstance(current, ast.Return):
             values.append(current.value)
-        pending += reversed(list(ast.iter_child_nodes(current)))
+        pending += reversed(children(current))
     if all(value is None or isinstance(value, _NEVER_DICT) for value in values):
         return None, False
     found = [_keys(value) for value in values]
