@@ -75,7 +75,13 @@ def open_cache(folder: str, config: Config, mode: str, scratch: str) -> ResultCa
     kv, blobs = open_kv(folder, settings, scratch), open_objects(folder, settings)
     if not _keeps(folder, mode):
         blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), blobs)
-    return ResultCache(kv, blobs, read=mode in ("readwrite", "read"), write=mode in ("readwrite", "write"))
+    return ResultCache(
+        kv,
+        blobs,
+        read=mode in ("readwrite", "read"),
+        write=mode in ("readwrite", "write"),
+        require_stable=settings.require_stable,
+    )
 
 
 def open_memo(folder: str) -> KVMemo:

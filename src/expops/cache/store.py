@@ -60,14 +60,18 @@ class ResultCache:
     """Looks results up and records them.
 
     ``read`` and ``write`` say whether results are taken and kept; ``warnings`` collects, once each, what went wrong and
-    did not stop anything.
+    did not stop anything. With ``require_stable``, actions that ``expops verify`` found unstable are not to be taken.
     """
 
-    def __init__(self, kv: KVStore, blobs: ObjectStore, *, read: bool = True, write: bool = True) -> None:
+    def __init__(
+        self, kv: KVStore, blobs: ObjectStore, *, read: bool = True, write: bool = True, require_stable: bool = False
+    ) -> None:
         self.kv = kv
         self.blobs = blobs
         self.read = read
         self.write = write
+        self.require_stable = require_stable
+        self._unstable: dict[str, str] | None = None
         self.warnings: dict[str, None] = {}
         self._raw: dict[str, bytes | None] = {}
         self._seen: dict[str, bytes] = {}
@@ -115,6 +119,20 @@ class ResultCache:
             if manifest is not None and _still(manifest, around):
                 return LookUp(action, last.result, manifest, None, last)
         return self._search(path, action, around, last)
+
+    def unstable(self, action: str) -> str:
+        """Why neither to take nor to keep results of the action; ``""`` if there is no such reason."""
+        if not self.require_stable:
+            return ""
+        if self._unstable is None:
+            from .stability import load_unstable  # only where it is required
+
+            try:
+                self._unstable = load_unstable(self.kv)
+            except StorageError as fault:
+                self.warn(f"what was found unstable can't be read, so it may be taken from the cache: {fault}")
+                self._unstable = {}
+        return self._unstable.get(action, "")
 
     def _search(self, path: str, action: str, around: Surroundings, last: Last | None) -> LookUp:
         entry, last_name = "action/" + action, "last/" + path

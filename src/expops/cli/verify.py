@@ -8,10 +8,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from .. import wiring
+from ..cache.stability import Finding, note
+from ..cache.store import ResultCache
 from ..engine.setup import Setup
 from ..engine.verify import variations
 from ..engine.verify.bench import Bench
@@ -19,8 +21,8 @@ from ..engine.verify.check import Checked
 from ..engine.verify.laboratory import Laboratory
 from ..engine.verify.session import Session, Wanted
 from ..engine.verify.subjects import Subjects, find_subjects
-from ..engine.verify.verdicts import FAILED, UNSTABLE, Verdict, document, untested, verdicts
-from ..errors import UnknownName, UsageError
+from ..engine.verify.verdicts import BITWISE, FAILED, TOLERANCE, UNSTABLE, Verdict, document, untested, verdicts
+from ..errors import StorageError, UnknownName, UsageError
 from ..executors.base import Executor
 from ..pipeline.nearest import advice
 from . import opening
@@ -49,7 +51,7 @@ def parser() -> Parser:
         "[PROCESS[/STEP]] [options]",
         "Execute recorded processes again, from their recorded inputs, and compare what comes out, bit by bit:\n"
         "once as they were, then with all varied that should make no difference. For what differs, say where it\n"
-        "starts and the smallest set of variations that it takes. Nothing is written to the project's cache.\n\n"
+        "starts and the smallest set of variations that it takes. Of this, the cache only notes the verdicts.\n\n"
         f"what is varied:\n{listed}\n\n"
         "Verdicts: bitwise, tolerance(E) where the process declares `tolerance: {OUTPUT: E}`, unstable, untested.\n"
         "Exit code: 0 all survived, 1 a process failed when it was executed again, 2 bad usage, 3 a difference.",
@@ -131,6 +133,7 @@ def _verify(loaded: wiring.Loaded, args: argparse.Namespace, chosen: tuple[str, 
         open_cache=partial(opener, "", False),
         open_memo=options.open_memo,
     )
+    project.cache.require_stable = False  # what was found unstable is looked at all the same
     plan = wiring.planner(loaded).plan_all(frozenset(project.graph.names))
     subjects = find_subjects(project, plan, setup)
     names = _ready(subjects, name)
@@ -141,10 +144,30 @@ def _verify(loaded: wiring.Loaded, args: argparse.Namespace, chosen: tuple[str, 
         session = Session(laboratory, bench, project.graph, subjects.ready, variations.missing(machine), progress.tell)
         checked = session.run(Wanted(names, chosen, args.turns, args.quick))
         progress.tell("looking into the values that differ")
-        found = [item for one in checked for item in _verdicts(one, bench, loaded)]
+        judged = [(one, _verdicts(one, bench, loaded)) for one in checked]
+    _note(project.cache, judged, quick=args.quick)
+    found = [item for _, items in judged for item in items]
     if not name:
         found += [untested(path, why) for path, why in subjects.untested.items()]
     return _of_step(found, args.path) if "/" in (args.path or "") else found
+
+
+def _note(cache: ResultCache, judged: Sequence[tuple[Checked, list[Verdict]]], *, quick: bool) -> None:
+    """Write down what was found, for `require_stable`; where that can't be, it is told on the screen alone."""
+    findings = [
+        Finding(
+            one.subject.recorded.actions[item.path].action,
+            item.path,
+            item.verdict,
+            tuple(dict.fromkeys(name for told in item.told for name in told.variations)),
+            item.survived,
+        )
+        for one, items in judged
+        for item in items
+        if item.verdict in (BITWISE, TOLERANCE, UNSTABLE) and one.subject.recorded.actions[item.path].action
+    ]
+    with suppress(StorageError):
+        note(cache.kv, findings, quick=quick)
 
 
 def _worker(environment: dict[str, str]) -> Executor:

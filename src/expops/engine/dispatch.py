@@ -78,7 +78,7 @@ class Dispatcher:
             look_up=planned.look_up,
             reason=planned.reason,
             forced=frozenset(path for path in self._options.forced if path.split("/")[0] == name),
-            keep=process.cache and planned.caching.cache,
+            keep=process.cache and planned.caching.cache and not planned.unstable,
             caching=planned.caching,
         )
         self._executor.submit(name, partial(execute, task))

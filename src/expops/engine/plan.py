@@ -32,7 +32,8 @@ class Planned(NamedTuple):
 
     ``verdict`` is "hit", "miss", "unknown" (an upstream process has to run first) or "failed" (its arguments can't be
     bound; the reason says why). ``reasons`` are all causes that are known. The other fields are set for hits and
-    misses; ``caching`` is what the source of its function says.
+    misses; ``caching`` is what the source of its function says, and a result of what is
+    ``unstable`` is not to be kept.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Planned(NamedTuple):
     look_up: LookUp | None = None
     binding: Binding | None = None
     caching: Caching = DEFAULT
+    unstable: bool = False
 
     @property
     def reason(self) -> str:
@@ -126,15 +128,18 @@ class Planner:
         around = Surroundings(self._places, self._files, seeds.identity)
         look_up = self._cache.look_up(name, key.digest(), around)
         reasons: tuple[str, ...]
+        unstable = False
         if not (process.cache and caching.cache):
             verdict, reasons = "miss", (OFF,)
+        elif told := self._cache.unstable(look_up.action):
+            verdict, reasons, unstable = "miss", (told,), True
         elif name in self._forced:
             verdict, reasons = "miss", ("forced",)
         elif look_up.manifest is not None:
             verdict, reasons = "hit", (why_hit(look_up.manifest),)
         else:
             verdict, reasons = "miss", self._reasons(described, look_up, around)
-        return Planned(name, verdict, reasons, described, look_up, binding, caching)
+        return Planned(name, verdict, reasons, described, look_up, binding, caching, unstable)
 
     def _is_numeric(self, name: str) -> bool:
         """Whether a numeric profile may affect it: libraries are reached by its code, or come with what it takes."""

@@ -48,13 +48,15 @@ class StoreConfig(NamedTuple):
 class CacheConfig(NamedTuple):
     """Where results are kept, and the cache's other settings.
 
-    ``libraries`` is the policy for their versions: ``exact``, ``minor`` (the first two parts count) or ``ignore``.
+    ``libraries`` is the policy for their versions: ``exact``, ``minor`` (the first two parts count) or ``ignore``. With
+    ``require_stable``, what ``expops verify`` found unstable is neither taken nor kept.
     """
 
     kv: StoreConfig
     objects: StoreConfig
     options: dict[str, object]
     libraries: str = "exact"
+    require_stable: bool = False
 
 
 class Config(NamedTuple):

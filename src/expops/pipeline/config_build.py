@@ -53,6 +53,7 @@ class Draft(TypedDict):
     kv: tuple[str, dict[str, object]]
     objects: tuple[str, dict[str, object]]
     libraries: str
+    require_stable: bool
     jobs: int | None
     environment: dict[str, object]
     reporting: dict[str, object]
@@ -115,6 +116,7 @@ class _Builder:
             kv=(kv.type, kv.options),
             objects=(objects.type, objects.options),
             libraries=str(self._value("experiment.cache.libraries", POLICIES[0])),
+            require_stable=bool(self._value("experiment.cache.require_stable", False)),
             jobs=jobs,
             environment=environment,
             reporting=self._mapping("reporting"),

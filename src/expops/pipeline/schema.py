@@ -62,9 +62,8 @@ PROCESS: Final = Section(
 )
 
 CACHE: Final = Section(
-    {"backend": Custom(), "object_store": Custom(), "libraries": choice(*POLICIES)},
+    {"backend": Custom(), "object_store": Custom(), "libraries": choice(*POLICIES), "require_stable": BOOLEAN},
     unsupported={
-        "require_stable": _LATER,
         "codecs": _LATER,
     },
     spellings=("kv_backend", "bucket", "prefix", "endpoint", "credentials_json", "gcp_project"),
