@@ -5,12 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expops.cache.keys import ActionKey, result_digest
-from expops.hashing.canonical import encode
+from expops.cache.keys import FORMAT, ActionKey, result_digest
+from expops.hashing.canonical import digest_of, encode
+from expops.hashing.digest import digest_bytes
 
 marks = st.text("abc", max_size=3)
 maps = st.dictionaries(marks, marks, max_size=3)
-keys = st.builds(ActionKey, st.sampled_from(["process", "step"]), marks, marks, maps, maps, maps)
+profiles = st.sampled_from(["", "stable", "portable"])
+keys = st.builds(ActionKey, st.sampled_from(["process", "step"]), marks, marks, maps, maps, maps, marks, profiles)
 plain = st.recursive(
     st.none()
     | st.booleans()
@@ -70,3 +72,8 @@ def test_golden_keys() -> None:
         result_digest(key.digest(), {"seed": {"": "5eed"}})
         == "3d01193a3d68e22acdf0c486abbc930aa1e856c5b6f666e89e582f7865e8da8b"
     )
+
+
+@given(st.binary().map(digest_bytes) | marks)
+def test_an_action_that_discovered_nothing_has_its_result_by_the_same_rule(action: str) -> None:
+    assert result_digest(action, {}) == digest_of(["result", FORMAT, action, {}])

@@ -108,11 +108,12 @@ class StepCalls:
             self.session.warn(f"step '{path}' runs each time: {fault}")
             return self._execute_unkeyed(step, path, seeds, args, kwargs, str(fault))
         seeds.streams = known.described.code.streams
-        unstable = self.session.cache.unstable(known.described.key.digest())
+        action = known.described.key.digest()
+        unstable = self.session.cache.unstable(action)
         if unstable:
             return self._execute_unkeyed(step, path, seeds, args, kwargs, unstable)
         around = Surroundings(self.session.observer.places, self.session.observer.files, seeds.identity)
-        look_up = self.session.cache.look_up(path, known.described.key.digest(), around)
+        look_up = self.session.cache.look_up(path, action, around)
         call = _Call(step, path, seeds, known.described, known, around, look_up)
         forced = bool(self.session.forced) and self._forced(path)
         if look_up.manifest is None or forced:
