@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..seeding.derive import ROOT_BITS
 from . import opening
 from .parsing import Parser, add_json, add_only, add_project, add_variation, count, one_of, seeds
+from .uploading import uploading
 from .watchers import PlainWatcher
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def _sweep(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) ->
 
 def _run(loaded: wiring.Loaded, options: Options, watcher: PlainWatcher) -> RunResult:
     try:
-        result = Runner(loaded.project, options, watcher).run()
+        with uploading(loaded, watcher):
+            result = Runner(loaded.project, options, watcher).run()
         for path in _unmatched(options, result):
             watcher.warned(f"--force {path}: no step of that name was called")
         return result

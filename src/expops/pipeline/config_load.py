@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .config_build import Draft
 
 # Part of every memo key: raise it whenever the same file would be read differently.
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 
 def find_project(start: str) -> str:
@@ -119,7 +119,9 @@ def _resolve(found: Draft, project: str, problems: list[Problem]) -> Config:
         parameters=found["parameters"],
         processes=processes,
         edges=tuple([(edge[0], edge[1]) for edge in found["edges"]]),
-        cache=CacheConfig(StoreConfig(*found["kv"]), StoreConfig(*found["objects"]), {}, found["libraries"]),
+        cache=CacheConfig(
+            StoreConfig(*found["kv"]), StoreConfig(*found["objects"]), {}, found["libraries"], found["mode"]
+        ),
         jobs=found["jobs"],
         environment=found["environment"],
         reporting=found["reporting"],

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..hashing.code.versions import POLICIES
-from .config import PROFILES
+from .config import PROFILES, SHARING
 from .rules import (
     BOOLEAN,
     NAME,
@@ -60,12 +60,17 @@ PROCESS: Final = Section(
 )
 
 CACHE: Final = Section(
-    {"backend": Custom(), "object_store": Custom(), "libraries": choice(*POLICIES)},
+    {
+        "backend": Custom(),
+        "object_store": Custom(),
+        "libraries": choice(*POLICIES),
+        "mode": choice(*SHARING),
+    },
     unsupported={
         "require_stable": _LATER,
         "codecs": _LATER,
     },
-    spellings=("kv_backend", "bucket", "prefix", "endpoint", "credentials_json", "gcp_project"),
+    spellings=("url", "kv_backend", "bucket", "prefix", "endpoint", "credentials_json", "gcp_project"),
 )
 
 ROOT: Final = Section(
