@@ -33,9 +33,10 @@ from .pipeline.override import override
 from .runs.ledger import Ledger
 
 if TYPE_CHECKING:
+    from .blobs.tiered import TieredStore
     from .buckets.bucket import Bucket
     from .buckets.place import Place
-    from .cache.upload import Uploader
+    from .cache.upload import Ends
 
 HIDDEN: Final = ".expops"
 _READABLE: Final = 40  # characters of a project's name in names on a server
@@ -90,7 +91,7 @@ def is_tiered(settings: CacheConfig) -> bool:
     return settings.objects.type != "folder" or settings.kv.type == "bucket"
 
 
-def near_stores(folder: str, config: Config) -> tuple[KVStore, ObjectStore] | None:
+def near_stores(folder: str, config: Config) -> tuple[KVStore, FolderStore] | None:
     """Of a cache over a bucket, what is on this machine; ``None`` for other caches."""
     if not is_tiered(config.cache):
         return None
@@ -125,32 +126,35 @@ def goes_on(fault: str, *, uploads: bool) -> str:
     return f"{fault}. The run goes on with what this machine has{later}"
 
 
-def open_uploader(folder: str, config: Config, warn: Callable[[str], object]) -> Uploader | None:
-    """What brings this machine's results to the bucket; ``None`` where there is none, or it is only read."""
-    if not is_tiered(config.cache) or config.cache.mode == "read-only":
+class Tier(NamedTuple):
+    """Both sides of a cache over a bucket; ``blobs`` are this machine's, over those of the bucket."""
+
+    ends: Ends
+    blobs: TieredStore
+    address: str
+
+
+def open_tier(folder: str, config: Config, warn: Callable[[str], object]) -> Tier | None:
+    """Both sides of a project's cache; ``None`` for one without a bucket."""
+    near = near_stores(folder, config)
+    if near is None:
         return None
     from .blobs.bucket import BucketStore
-    from .cache.kinds import KINDS
-    from .cache.upload import Ends, Uploader
+    from .blobs.tiered import TieredStore
+    from .cache.upload import Ends
 
-    near = near_stores(folder, config)
-    assert near is not None
     bucket, remote = _remote(folder, config)
     bucket.warn = warn
-    ends = Ends(*near, remote, BucketStore(bucket), lambda work, names: bucket().each(work, names))
-    return Uploader(ends, KINDS, warn)
-
-
-def address(folder: str, config: Config) -> str:
-    """Where the bucket is, as it may be shown; ``""`` for a cache without one."""
-    return str(_bucket_place(folder, config)) if is_tiered(config.cache) else ""
+    blobs = BucketStore(bucket)
+    ends = Ends(*near, remote, blobs, lambda work, names: bucket().each(work, names))
+    return Tier(ends, TieredStore(near[1], blobs, os.path.join(folder, "blobs")), str(bucket.place))
 
 
 class _OpenBucket:
     """A bucket that is opened, and its client imported, when it is first needed."""
 
     def __init__(self, place: Place) -> None:
-        self._place = place
+        self.place = place
         self._bucket: Bucket | None = None
         self._lock = Lock()
         self.warn: Callable[[str], object] = lambda message: None
@@ -160,7 +164,7 @@ class _OpenBucket:
             if self._bucket is None:
                 from .buckets.bucket import Bucket
 
-                self._bucket = Bucket(self._place)
+                self._bucket = Bucket(self.place)
             self._bucket.warn = self.warn
             return self._bucket
 

@@ -62,10 +62,12 @@ class TieredStore:
         """See :meth:`ObjectStore.list`."""
         return self._local.list()
 
-    def bring(self, digest: str) -> None:
-        """Have the blob in the folder, from the remote store if need be. Raises what :meth:`get` does."""
-        if not self._local.exists_many((digest,)):
-            self._remote.fetch(digest, lambda pieces: self._local.receive(digest, pieces), limit=self._room())
+    def bring(self, digest: str) -> bool:
+        """Have the blob in the folder; ``True`` if it came from the remote store. Raises what :meth:`get` does."""
+        if self._local.exists_many((digest,)):
+            return False
+        self._remote.fetch(digest, lambda pieces: self._local.receive(digest, pieces), limit=self._room())
+        return True
 
     def _bring(self, digest: str) -> bool:
         """Like :meth:`bring`; ``False`` if the folder can't take the blob, or the remote store can't be reached."""

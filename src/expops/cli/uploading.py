@@ -23,12 +23,15 @@ _SHOWN: Final = 5.0  # seconds between lines of progress
 def uploading(loaded: wiring.Loaded, watcher: PlainWatcher) -> Iterator[None]:
     """Upload what the block makes, if the project's cache is in a bucket that may be written to."""
     config = loaded.project.config
-    uploader = wiring.open_uploader(loaded.folder, config, watcher.warned)
-    if uploader is None:
+    tier = wiring.open_tier(loaded.folder, config, watcher.warned) if config.cache.mode == "read-write" else None
+    if tier is None:
         yield
         return
-    from ..cache.upload import Background  # only where there is something to upload
+    # Only where there is something to upload.
+    from ..cache.kinds import KINDS
+    from ..cache.upload import Background, Uploader
 
+    uploader = Uploader(tier.ends, KINDS, watcher.warned)
     background = Background(uploader, _EVERY)
     try:
         yield
@@ -36,7 +39,8 @@ def uploading(loaded: wiring.Loaded, watcher: PlainWatcher) -> Iterator[None]:
         background.end()
     try:
         if uploader.waits():
-            drain(uploader, wiring.address(loaded.folder, config), watcher.note)
+            drain(uploader, tier.address, watcher.note)
+            watcher.note(f"uploaded {sent(uploader.progress)} to {tier.address}")
     except StorageError as fault:
         watcher.warned(wiring.goes_on(str(fault), uploads=True))
     except KeyboardInterrupt:
@@ -56,8 +60,6 @@ def drain(uploader: Uploader, address: str, tell: Callable[[str], object]) -> No
 
     uploader.moved = moved
     uploader.drain()
-    if uploader.progress.records:
-        tell(f"uploaded to {address}: {sent(uploader.progress)}")
 
 
 def sent(progress: Progress) -> str:

@@ -70,7 +70,18 @@ CACHE: Final = Section(
         "require_stable": _LATER,
         "codecs": _LATER,
     },
-    spellings=("url", "kv_backend", "bucket", "prefix", "endpoint", "credentials_json", "gcp_project"),
+    spellings=(
+        "url",
+        "kv_backend",
+        "bucket",
+        "prefix",
+        "endpoint",
+        "credentials_json",
+        "gcp_project",
+        "region",
+        "account",
+        "timeout",
+    ),
 )
 
 ROOT: Final = Section(

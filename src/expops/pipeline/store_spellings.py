@@ -8,8 +8,8 @@ from .rules import Report
 from .stores import KV_ALIASES, KV_KINDS, OBJECT_ALIASES, OBJECT_KINDS
 from .yaml_nodes import Node
 
-# Options that used to stand beside ``backend: gcs``, and in which kinds of store they are options.
-_LOOSE: Final = ("bucket", "prefix", "endpoint", "credentials_json", "gcp_project")
+# Options that may stand beside ``url``, as they used to beside ``backend: gcs``.
+_LOOSE: Final = ("bucket", "prefix", "endpoint", "credentials_json", "gcp_project", "region", "account", "timeout")
 _OBJECT_SCHEMES: Final = {"gs": "gcs", "s3": "s3", "az": "azure", "file": "folder"}
 _KV_SCHEMES: Final = {
     "redis": "redis",
