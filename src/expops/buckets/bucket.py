@@ -165,6 +165,7 @@ class Bucket:
 
     def each(self, work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
         """``work`` for each of ``items``, up to sixteen at once; results in the order of the items."""
+        self._check_process()  # first: of the threads that a parent had, a child has none
         wanted = list(items)
         if len(wanted) < 2:
             yield from map(work, wanted)
@@ -189,8 +190,7 @@ class Bucket:
 
     def _call(self, work: Callable[[Clients], T], **absent: T) -> T:
         """``work`` with the clients; ``absent`` if there is no such object and the caller allows for that."""
-        if self._process != os.getpid():
-            raise StoreUnavailable(f"{self.place} can't be used by a process that was forked off")
+        self._check_process()
         if time.monotonic() < self._until:
             raise StoreUnavailable(self._failed)
         try:
@@ -201,6 +201,10 @@ class Bucket:
             raise self._unavailable(fault) from fault
         except (BaseError, OSError, ValueError) as fault:
             raise self._unavailable(fault) from fault
+
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            raise StoreUnavailable(f"{self.place} can't be used by a process that was forked off")
 
     def _connected(self) -> Clients:
         if self._clients is None:

@@ -55,7 +55,9 @@ def keys_of(store: KVStore, selection: Selection) -> list[str]:
         found["run/" + run] = None
         for kind in ("run-actions", "run-metrics"):
             found.update(dict.fromkeys(_keys(store, f"{kind}/{run}/")))
-        pairs += [(item.action, item.result) for item in ledger.actions(run)]
+        actions = ledger.actions(run)
+        found.update(dict.fromkeys("last/" + item.path for item in actions if item.action))
+        pairs += [(item.action, item.result) for item in actions]
     for name in selection.processes:
         lasts = store.get_many([f"last/{name}"]) | dict(store.scan(f"last/{name}/"))
         if not lasts:
