@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ..errors import CorruptData, StoreUnavailable
+from ..errors import StorageError, StoreUnavailable
 from .base import Bytes
 from .bucket import BucketStore
 from .folder import FolderStore
@@ -31,7 +31,7 @@ class TieredStore:
         """See :meth:`ObjectStore.get`. The whole blob comes down."""
         try:
             return self._local.get(digest, range)
-        except (KeyError, CorruptData):
+        except (KeyError, StorageError):
             # A damaged one has been put aside.
             brought = self._bring(digest)
         return self._local.get(digest, range) if brought else self._remote.get(digest, range)
@@ -40,7 +40,7 @@ class TieredStore:
         """See :meth:`ObjectStore.map`. The whole blob comes down."""
         try:
             return self._local.map(digest)
-        except (KeyError, CorruptData):
+        except (KeyError, StorageError):
             brought = self._bring(digest)
         return self._local.map(digest) if brought else self._remote.map(digest)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import StorageError
 from . import outbox
 from .base import KVStore
 
 T = TypeVar("T")
+_VAIN_SECONDS: Final = 5.0
+_VAIN_SHARE: Final = 0.2
 Merge: TypeAlias = Callable[[bytes | None, bytes], bytes]
 
 
@@ -33,10 +36,20 @@ class TieredKV:
 
     Writes go to ``local``, with a mark for whoever uploads if ``uploads``. A remote store that can't be asked has
     nothing, of which ``warn`` is told. :meth:`scan` gives what this machine has: of shared keys, not what others have.
+
+    Asking in vain takes up to five seconds and a fifth of all time, by ``clock``: thousands of calls that are made more
+    quickly than they are looked up must not wait for a network each. Beyond that, what is not here is not there.
     """
 
     def __init__(
-        self, local: KVStore, remote: KVStore, kinds: Kinds, *, uploads: bool, warn: Callable[[str], object]
+        self,
+        local: KVStore,
+        remote: KVStore,
+        kinds: Kinds,
+        *,
+        uploads: bool,
+        warn: Callable[[str], object],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._local = local
         self._remote = remote
@@ -44,6 +57,9 @@ class TieredKV:
         self._own = (outbox.MARKS, outbox.GONE, *kinds.own)
         self._uploads = uploads
         self._warn = warn
+        self._clock = clock
+        self._opened = clock()
+        self._vain = 0.0
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """See :meth:`KVStore.get_many`. What is fetched is kept."""
@@ -62,7 +78,12 @@ class TieredKV:
         return found | self._fetched(ask, found)
 
     def _fetched(self, keys: list[str], known: Mapping[str, bytes]) -> dict[str, bytes]:
+        began = self._clock()
+        if self._vain > _VAIN_SECONDS + _VAIN_SHARE * (began - self._opened):
+            return {}
         there = self._ask(lambda: self._remote.get_many(keys))
+        if not there:
+            self._vain += self._clock() - began
         fetched = {key: self._merged(key, known.get(key), value) for key, value in (there or {}).items()}
         self._keep({key: value for key, value in fetched.items() if known.get(key) != value})
         return fetched
@@ -124,7 +145,7 @@ class TieredKV:
             yield first
             yield from found
             return
-        entries = self._remote.scan(prefix)
+        entries = self._ask(lambda: self._remote.scan(prefix)) or iter(())
         while (entry := self._ask(lambda: next(entries, None))) is not None:
             self._keep(dict([entry]))
             yield entry
