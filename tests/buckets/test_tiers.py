@@ -102,6 +102,13 @@ def test_all_that_is_missing_is_one_request(one: Machine, remote: Watched) -> No
     assert remote.asked == [["result/a", "action/a", "last/p"]]
 
 
+def test_hints_alone_are_not_worth_a_request(one: Machine, remote: Watched) -> None:
+    # An action that discovered nothing has no such record, and would be asked for by every run.
+    one.kv.put("result/a", b"1")
+    assert one.kv.get_many(["result/a", "action/a"]) == {"result/a": b"1"}
+    assert remote.asked == []
+
+
 def test_a_store_that_is_down_has_nothing(one: Machine, remote: Watched) -> None:
     remote.down = True
     one.kv.put("result/a", result())

@@ -310,6 +310,27 @@ def test_killed_while_it_uploads_nothing_is_lost(gcs: tuple[str, Buckets], tmp_p
     assert outcomes(on_gcs(tmp_path / "other", url).run()[0]) == HITS
 
 
+def test_what_ends_goes_up_while_the_rest_still_runs_and_an_interrupted_run_leaves_the_rest(
+    gcs: tuple[str, Buckets], tmp_path: Path
+) -> None:
+    url, held = gcs
+    one = on_gcs(tmp_path / "one", url)
+    one.write(MODEL.replace("def total(items):\n", "def total(items):\n    __import__('time').sleep(90)\n"))
+    environment = {**os.environ, "PYTHONPATH": str(Path(expops.__file__).parents[1]), **one.environment}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "expops", "run", "--jobs", "1", "-q"], cwd=one.root, env=environment
+    )
+    while not any(method == "PUT" and "/last/" in name for method, name in held.requests):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert json.loads(one.command("cache", "info", "--json").stdout)["waiting"] > 0
+    document, _ = on_gcs(tmp_path / "other", url).run()
+    assert outcomes(document)["load"] == "hit"
+    assert one.command("cache", "push").returncode == 0
+    assert json.loads(one.command("cache", "info", "--json").stdout)["waiting"] == 0
+
+
 def test_a_manifest_is_never_there_before_its_blobs(gcs: tuple[str, Buckets], tmp_path: Path) -> None:
     url, held = gcs
     on_gcs(tmp_path / "one", url).run()

@@ -19,7 +19,7 @@ from ..kv.tiered import Kinds
 from .kinds import LEDGER, RESULT
 from .manifest import Manifest, unpack
 
-_MARKS: Final = 100  # of which the records and the names of the blobs are held in memory
+_BATCH: Final = 500  # records that are held in memory at once
 _ASKED_FROM: Final = 256 << 10  # bytes of a blob from which asking whether it is there beats sending it
 _LARGE: Final = 8 << 20  # bytes of a blob that is sent in parts, which are sent in parallel themselves
 _HASHED_BY_STORE: Final = 1 << 20  # bytes below which a folder of blobs hashes what it reads
@@ -70,7 +70,7 @@ class Uploader:
         """Send all that waits, unless it is :attr:`stopped`. Raises ``StorageError`` where a store can't be used."""
         with self._turn:
             while not self.stopped.is_set():
-                batch = outbox.waiting(self._ends.kv, _MARKS)
+                batch = outbox.waiting(self._ends.kv, _BATCH)
                 if not batch.marks:
                     return
                 self._send(batch)
@@ -178,8 +178,8 @@ class Background:
 
 def mark_again(kv: KVStore, keys: Sequence[str]) -> None:
     """Have the records of ``keys`` wait for the next upload."""
-    for start in range(0, len(keys), _MARKS):
-        kv.put_many(dict([outbox.mark(keys[start : start + _MARKS])]))
+    for start in range(0, len(keys), _BATCH):
+        kv.put_many(dict([outbox.mark(keys[start : start + _BATCH])]))
 
 
 def _manifest(raw: bytes) -> Manifest | None:

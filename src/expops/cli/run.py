@@ -124,8 +124,9 @@ def _sweep(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) ->
 
 def _run(loaded: wiring.Loaded, options: Options, watcher: PlainWatcher) -> RunResult:
     try:
-        with uploading(loaded, watcher):
+        with uploading(loaded, watcher) as uploads:
             result = Runner(loaded.project, options, watcher).run()
+            uploads.wanted = result.run.status != "interrupted"
         for path in _unmatched(options, result):
             watcher.warned(f"--force {path}: no step of that name was called")
         return result

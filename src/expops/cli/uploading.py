@@ -19,13 +19,20 @@ _EVERY: Final = 2.0  # seconds between uploads during a run
 _SHOWN: Final = 5.0  # seconds between lines of progress
 
 
+class Uploads:
+    """Whether the rest is uploaded at the end; who was interrupted leaves it for later."""
+
+    wanted = True
+
+
 @contextmanager
-def uploading(loaded: wiring.Loaded, watcher: PlainWatcher) -> Iterator[None]:
+def uploading(loaded: wiring.Loaded, watcher: PlainWatcher) -> Iterator[Uploads]:
     """Upload what the block makes, if the project's cache is in a bucket that may be written to."""
+    uploads = Uploads()
     config = loaded.project.config
     tier = wiring.open_tier(loaded.folder, config, watcher.warned) if config.cache.mode == "read-write" else None
     if tier is None:
-        yield
+        yield uploads
         return
     # Only where there is something to upload.
     from ..cache.kinds import KINDS
@@ -34,9 +41,12 @@ def uploading(loaded: wiring.Loaded, watcher: PlainWatcher) -> Iterator[None]:
     uploader = Uploader(tier.ends, KINDS, watcher.warned)
     background = Background(uploader, _EVERY)
     try:
-        yield
+        yield uploads
     finally:
         background.end()
+    if not uploads.wanted:
+        uploader.stopped.set()
+        return
     try:
         if uploader.waits():
             drain(uploader, tier.address, watcher.note)

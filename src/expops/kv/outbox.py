@@ -14,7 +14,6 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterable
-from itertools import islice
 from typing import Final, NamedTuple
 
 from .base import KVStore
@@ -37,12 +36,14 @@ class Waiting(NamedTuple):
 
 
 def waiting(store: KVStore, limit: int | None = None) -> Waiting:
-    """The oldest ``limit`` marks; all without one."""
+    """The oldest marks, up to the one with which they name ``limit`` keys; all without one."""
     marks: list[str] = []
     keys: dict[str, None] = {}
-    for name, raw in islice(store.scan(MARKS), limit):
+    for name, raw in store.scan(MARKS):
         marks.append(name)
         keys.update(dict.fromkeys(json.loads(raw)))
+        if limit is not None and len(keys) >= limit:
+            break
     return Waiting(marks, list(keys))
 
 

@@ -22,7 +22,7 @@ class Kinds(NamedTuple):
 
     ``shared`` are kept on both sides, ``own`` on this machine only; all others (leases, say) are the remote store's
     alone. Of ``followed``, all are fetched that lie below a prefix of which this machine has none. The values of
-    ``merged`` are put together out of both sides.
+    ``merged`` are put together out of both sides; they are hints, and only asked for along with other keys.
     """
 
     shared: tuple[str, ...]
@@ -71,10 +71,11 @@ class TieredKV:
         missing = [key for key in wanted if key not in found and not key.startswith(self._own)]
         gone = outbox.gone(self._local, [key for key in missing if key.startswith(self._kinds.shared)])
         ask = [key for key in missing if key not in gone]
-        if not ask:
+        merged = tuple(self._kinds.merged)
+        if all(key.startswith(merged) for key in ask):
             return found
         # Along with what is missing, at no cost in time, what others may have added to.
-        ask += [key for key in found if key.startswith(tuple(self._kinds.merged))] if self._kinds.merged else []
+        ask += [key for key in found if key.startswith(merged)]
         return found | self._fetched(ask, found)
 
     def _fetched(self, keys: list[str], known: Mapping[str, bytes]) -> dict[str, bytes]:
