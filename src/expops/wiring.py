@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import Final, NamedTuple
+from functools import lru_cache, partial
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .blobs.base import ObjectStore
 from .blobs.folder import FolderStore
@@ -31,6 +32,12 @@ from .pipeline.nearest import advice
 from .pipeline.override import override
 from .runs.ledger import Ledger
 
+if TYPE_CHECKING:
+    from .blobs.tiered import TieredStore
+    from .buckets.bucket import Bucket
+    from .buckets.place import Place
+    from .cache.upload import Ends
+
 HIDDEN: Final = ".expops"
 _READABLE: Final = 40  # characters of a project's name in names on a server
 _EMBEDDED: Final = CacheConfig(StoreConfig("sqlite", {}), StoreConfig("folder", {}), {})
@@ -50,37 +57,166 @@ def hidden_folder(root: str) -> str:
     return folder
 
 
-def open_kv(folder: str, settings: CacheConfig, scratch: str) -> KVStore:
-    """The KV store of a project. Raises :class:`ConfigError` for a backend that this version has not got."""
+def open_cache(folder: str, config: Config, mode: str, scratch: str) -> ResultCache:
+    """The cache in one of :data:`MODES`. Where nothing may be kept, values pass through the ``scratch`` folder.
+
+    Raises :class:`ConfigError` for a backend that this version has not got.
+    """
+    if is_tiered(config.cache):
+        cache = _tiered_cache(folder, config)
+    else:
+        cache = ResultCache(*_plain_stores(folder, _of_project(config), scratch))
+    if not _keeps(folder, mode):
+        cache.blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), cache.blobs)
+    cache.require_stable = config.cache.require_stable
+    cache.read, cache.write = mode in ("readwrite", "read"), mode in ("readwrite", "write")
+    return cache
+
+
+def _plain_stores(folder: str, settings: CacheConfig, scratch: str) -> tuple[KVStore, ObjectStore]:
+    return _open_kv(folder, settings, scratch), FolderStore(_place(folder, settings.objects.options, "blobs"))
+
+
+def _open_kv(folder: str, settings: CacheConfig, scratch: str) -> KVStore:
     if settings.kv.type == "sqlite":
         return _embedded_kv(_place(folder, settings.kv.options, "cache.sqlite"))
     if settings.kv.type == "memory":
         # Workers are OS processes of their own: what they share for one run lies in its scratch folder.
         return _embedded_kv(os.path.join(scratch, "cache.sqlite"))
-    if settings.kv.type in ("redis", "postgresql"):
-        return _shared_kv(folder, settings.kv)
-    raise _unavailable("cache.backend", settings.kv.type, "sqlite, redis or postgresql")
+    store, journals = _shared_kv(settings.kv), os.path.join(folder, "handover")
+    recover(store, journals)
+    return JournaledKV(store, journals)
 
 
-def open_objects(folder: str, settings: CacheConfig) -> ObjectStore:
-    """The object store of a project. Raises :class:`ConfigError` for a backend that this version has not got."""
-    if settings.objects.type == "folder":
-        return FolderStore(_place(folder, settings.objects.options, "blobs"))
-    raise _unavailable("cache.object_store", settings.objects.type, "folder")
+def is_tiered(settings: CacheConfig) -> bool:
+    """Whether the cache is this machine's over a bucket's, in which a folder counts as one if it holds the records."""
+    return settings.objects.type != "folder" or settings.kv.type == "bucket"
 
 
-def open_cache(folder: str, config: Config, mode: str, scratch: str) -> ResultCache:
-    """The cache in one of :data:`MODES`. Where nothing may be kept, values pass through the ``scratch`` folder."""
-    settings = _of_project(config)
-    kv, blobs = open_kv(folder, settings, scratch), open_objects(folder, settings)
-    if not _keeps(folder, mode):
-        blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), blobs)
-    return ResultCache(
-        kv,
-        blobs,
-        read=mode in ("readwrite", "read"),
-        write=mode in ("readwrite", "write"),
-        require_stable=settings.require_stable,
+def near_stores(folder: str, config: Config) -> tuple[KVStore, FolderStore] | None:
+    """Of a cache over a bucket, what is on this machine; ``None`` for other caches."""
+    if not is_tiered(config.cache):
+        return None
+    return SQLiteKV(os.path.join(folder, "cache.sqlite")), FolderStore(os.path.join(folder, "blobs"))
+
+
+def _tiered_cache(folder: str, config: Config) -> ResultCache:
+    # Imported here: most caches lie on one machine.
+    from .blobs.bucket import BucketStore
+    from .blobs.tiered import TieredStore
+    from .cache.kinds import KINDS
+    from .kv.tiered import TieredKV
+
+    uploads = config.cache.mode != "read-only"
+    bucket, remote = _remote(folder, config)
+    blobs = os.path.join(folder, "blobs")
+    kv = TieredKV(
+        _embedded_kv(os.path.join(folder, "cache.sqlite")),
+        remote,
+        KINDS,
+        uploads=uploads,
+        warn=lambda fault: cache.warn(goes_on(fault, uploads=uploads)),
+    )
+    cache = ResultCache(kv, TieredStore(FolderStore(blobs), BucketStore(bucket), blobs))
+    bucket.warn = cache.warn
+    return cache
+
+
+def goes_on(fault: str, *, uploads: bool) -> str:
+    """What a run says once of a bucket that can't be used."""
+    later = "; a later run or `expops cache push` uploads what it makes" if uploads else ""
+    return f"{fault}. The run goes on with what this machine has{later}"
+
+
+class Tier(NamedTuple):
+    """Both sides of a cache over a bucket; ``blobs`` are this machine's, over those of the bucket."""
+
+    ends: Ends
+    blobs: TieredStore
+    address: str
+
+
+def open_tier(folder: str, config: Config, warn: Callable[[str], object]) -> Tier | None:
+    """Both sides of a project's cache; ``None`` for one without a bucket."""
+    near = near_stores(folder, config)
+    if near is None:
+        return None
+    from .blobs.bucket import BucketStore
+    from .blobs.tiered import TieredStore
+    from .cache.upload import Ends
+
+    bucket, remote = _remote(folder, config)
+    bucket.warn = warn
+    blobs = BucketStore(bucket)
+    ends = Ends(*near, remote, blobs, lambda work, names: bucket().each(work, names))
+    return Tier(ends, TieredStore(near[1], blobs, os.path.join(folder, "blobs")), str(bucket.place))
+
+
+class _OpenBucket:
+    """A bucket that is opened, and its client imported, when it is first needed."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._bucket: Bucket | None = None
+        self._lock = Lock()
+        self.warn: Callable[[str], object] = lambda message: None
+
+    def __call__(self) -> Bucket:
+        with self._lock:
+            if self._bucket is None:
+                from .buckets.bucket import Bucket
+
+                self._bucket = Bucket(self.place)
+            self._bucket.warn = self.warn
+            return self._bucket
+
+    def close(self) -> None:
+        """Let its threads go; it can be used again."""
+        with self._lock:
+            if self._bucket is not None:
+                self._bucket.close()
+
+
+@lru_cache(maxsize=32)
+def _open_bucket(place: Place) -> _OpenBucket:
+    """One for all who use it: what does not answer one of them is not asked by the others."""
+    return _OpenBucket(place)
+
+
+def _remote(folder: str, config: Config) -> tuple[_OpenBucket, KVStore]:
+    """The bucket, and the KV store that goes with it."""
+    from importlib.util import find_spec
+
+    if find_spec("obstore") is None:
+        mend = "a library that it needs is not installed (obstore); pip install 'expops[bucket]'"
+        raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache", mend)])
+    from .kv.bucket import BucketKV
+
+    bucket = _open_bucket(_bucket_place(folder, config))
+    kind = config.cache.kv.type
+    if kind == "bucket":
+        return bucket, BucketKV(bucket)
+    if kind in ("redis", "postgresql"):
+        return bucket, _shared_kv(_of_project(config).kv)
+    raise _unavailable("cache.backend", kind, "bucket, redis or postgresql")
+
+
+def _bucket_place(folder: str, config: Config) -> Place:
+    from .buckets.place import Place
+
+    kind, options = config.cache.objects
+    # Several projects may be in one bucket: each below its own name.
+    prefix = "/".join(part for part in (str(options.get("prefix", "")).strip("/"), _own_name(config.name)) if part)
+    credentials = str(options.get("credentials_json", ""))
+    return Place(
+        kind,
+        _place(folder, options, "shared") if kind == "folder" else str(options.get("bucket") or options["container"]),
+        prefix,
+        endpoint=str(options.get("endpoint", "")),
+        region=str(options.get("region", "")),
+        account=str(options.get("account", "")),
+        credentials=os.path.join(os.path.dirname(folder), os.path.expanduser(credentials)) if credentials else "",
+        timeout=float(str(options.get("timeout", Place._field_defaults["timeout"]))),
     )
 
 
@@ -94,15 +230,21 @@ def open_folder(folder: str) -> tuple[KVStore, ObjectStore]:
     return _embedded_kv(os.path.join(folder, "cache.sqlite")), FolderStore(os.path.join(folder, "blobs"))
 
 
-def open_replay(folder: str, settings: CacheConfig, scratch: str, name: str, write: bool) -> ResultCache:
+def open_replay(folder: str, config: Config, scratch: str, name: str, write: bool) -> ResultCache:
     """A cache for executing again: blobs of the project can be read, all that is written goes to ``scratch``."""
     # Imported here, for the one command that needs it.
     from .engine.verify.replay import ReplayCache
 
-    blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), open_objects(folder, settings))
+    blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), _blobs(folder, config))
     place = os.path.join(scratch, "stores", name)
     os.makedirs(place, exist_ok=True)
     return ReplayCache(_embedded_kv(os.path.join(place, "cache.sqlite")), blobs, write=write)
+
+
+def _blobs(folder: str, config: Config) -> ObjectStore:
+    if is_tiered(config.cache):
+        return _tiered_cache(folder, config).blobs
+    return FolderStore(_place(folder, config.cache.objects.options, "blobs"))
 
 
 class Loaded(NamedTuple):
@@ -158,6 +300,8 @@ def close(loaded: Loaded) -> None:
         loaded.project.cache.kv.close()
     if loaded.scratch is not None:
         loaded.scratch.remove()
+    if is_tiered(loaded.project.config.cache):
+        _open_bucket(_bucket_place(loaded.folder, loaded.project.config)).close()
 
 
 def _keeps(folder: str, mode: str) -> bool:
@@ -256,39 +400,40 @@ def _embedded_kv(path: str) -> KVStore:
     return JournaledKV(store, journals)
 
 
-def _shared_kv(folder: str, settings: StoreConfig) -> KVStore:
-    """A KV store on a server. Writes are journaled in the hidden folder and handed over in batches."""
+def _shared_kv(settings: StoreConfig) -> KVStore:
+    """A KV store on a server."""
     # Their clients are imported only where they are configured; who has not got them is told how to.
-    address, prefix = _address(settings), str(settings.options["prefix"])
     try:
         if settings.type == "redis":
             from .kv.redis import RedisKV
 
-            store: KVStore = RedisKV(address, prefix=prefix)
-        else:
+            return CircuitBreaker(RedisKV(_address(settings), prefix=str(settings.options["prefix"])))
+        if settings.type == "postgresql":
             from .kv.postgresql import PostgreSQLKV
 
-            store = PostgreSQLKV(address, table=prefix)
+            return CircuitBreaker(PostgreSQLKV(_address(settings), table=str(settings.options["prefix"])))
     except ModuleNotFoundError as fault:
         mend = f"a library that it needs is not installed ({fault.name}); pip install 'expops[{settings.type}]'"
         raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache.backend", mend)]) from fault
     except ValueError as fault:
         raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache.backend", str(fault))]) from fault
-    store, journals = CircuitBreaker(store), os.path.join(folder, "handover")
-    recover(store, journals)
-    return JournaledKV(store, journals)
+    raise _unavailable("cache.backend", settings.type, "sqlite, redis, postgresql or bucket")
 
 
 def _of_project(config: Config) -> CacheConfig:
     """The settings of the cache, with a place of the project's own on a server that several projects share."""
     kv = config.cache.kv
-    if kv.type in ("sqlite", "memory") or "prefix" in kv.options:
+    if kv.type in ("sqlite", "memory", "bucket") or "prefix" in kv.options:
         return config.cache
-    readable = re.sub(r"[^a-z0-9]+", "_", config.name.lower()).strip("_")[:_READABLE]
-    # A digest only where the name itself is not to be told from the readable one.
-    mark = "" if readable == config.name else "_" + digest_of(config.name)[:8]
-    prefix = f"expops_{readable}{mark}" if config.name else "expops"
+    prefix = f"expops_{_own_name(config.name)}" if config.name else "expops"
     return config.cache._replace(kv=kv._replace(options={**kv.options, "prefix": prefix}))
+
+
+def _own_name(name: str) -> str:
+    """A project's name in names on a server."""
+    readable = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_READABLE]
+    # A digest only where the name itself is not to be told from the readable one.
+    return readable if readable == name else f"{readable}_{digest_of(name)[:8]}"
 
 
 def _address(settings: StoreConfig) -> str:

@@ -83,7 +83,15 @@ ROWS = [
     (cache("{object_store: {type: azure, container: b, prefix: p}}"), cache("az://b/p")),
     (cache("{object_store: {type: azure, container: b}}"), cache("{backend: azure, bucket: b}")),
     (cache("{object_store: {type: azure, container: b}}"), cache("{object_store: {type: az, bucket: b}}")),
-    (cache("{object_store: {type: folder, path: /mnt/c}}"), cache("file:///mnt/c")),
+    (cache("{object_store: {type: folder, path: /mnt/c}}"), cache("{object_store: 'file:///mnt/c'}")),
+    (cache("{backend: bucket, object_store: {type: folder, path: /mnt/c}}"), cache("file:///mnt/c")),
+    (cache("{backend: bucket, object_store: {type: folder, path: /mnt/c}}"), cache("{url: 'file:///mnt/c'}")),
+    (cache("{backend: local, object_store: {type: folder, path: /mnt/c}}"), cache("{backend: local, url: 'file:///mnt/c'}")),
+    (cache("{object_store: {type: s3, bucket: b}, mode: read-only}"), cache("{url: 's3://b', mode: read-only}")),
+    (
+        cache("{object_store: {type: s3, bucket: b, prefix: p, endpoint: 'http://h:1'}}"),
+        cache("{url: 's3://b/p', endpoint: 'http://h:1'}"),
+    ),
     (
         cache("{backend: {type: firestore}, object_store: {type: gcs, bucket: b, prefix: p}}"),
         cache("{backend: gcs, bucket: b, prefix: p, kv_backend: firestore}"),
@@ -193,7 +201,8 @@ def test_both_spellings_in_a_process(workshop) -> None:
         ),
         (
             "{object_store: {type: gcs, bucket: 3}}",
-            "object_store.bucket: expected a name, found the number 3; quote it: '3'",
+            "object_store.bucket: expected the name of a bucket (letters, digits, '.', '_', '-'), found the number 3; "
+            "quote it: '3'",
         ),
         (
             "{backend: {type: redis, port: 99999}}",
@@ -212,6 +221,14 @@ def test_stores_are_checked(workshop, value: str, problem: str) -> None:
     assert workshop.problems(cache(value)) == [f"4: experiment.cache.{problem}"]
 
 
-def test_a_password_in_an_address_is_not_shown(workshop) -> None:
-    for problem in workshop.problems(cache("{object_store: 'redis://user:secret@host'}")):
+@pytest.mark.parametrize("address", ["redis://user:secret@host", "s3://key:secret@bucket", "gs://b?token=secret"])
+def test_a_password_in_an_address_is_not_shown(workshop, address: str) -> None:
+    problems = workshop.problems(cache(f"{{object_store: '{address}'}}"))
+    assert problems
+    for problem in problems:
         assert "secret" not in problem
+
+
+def test_records_in_a_bucket_need_a_bucket(workshop) -> None:
+    (problem,) = workshop.problems(cache("{backend: bucket}"))
+    assert "add that: object_store" in problem

@@ -115,3 +115,44 @@ def postgresql_server() -> Iterator[str]:
             yield url
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """moto's S3: its URL. Credentials may be anything."""
+    import sys
+    import urllib.request
+
+    program = os.path.join(os.path.dirname(sys.executable), "moto_server")
+    if not os.path.exists(program):
+        pytest.skip("moto is not installed (pip install 'moto[server,s3]')")
+    folder, port = Path(mkdtemp(prefix="expops-s3-")), free_port()
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with serving(
+            [program, "-H", "127.0.0.1", "-p", str(port)],
+            lambda: urllib.request.urlopen(url + "/moto-api/", timeout=5).close(),
+            folder / "log",
+        ):
+            yield url
+    finally:
+        shutil.rmtree(folder)
+
+
+AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@contextmanager
+def azure_server() -> Iterator[str]:
+    """Azurite: the URL of its account. ``AZURITE`` may name its program; CI installs it with npm."""
+    program = os.environ.get("AZURITE") or shutil.which("azurite-blob")
+    if program is None:
+        pytest.skip("azurite is not installed (npm install --global azurite, or AZURITE=.../azurite-blob)")
+    folder, port = Path(mkdtemp(prefix="expops-azure-")), free_port()
+    options = ["--silent", "--skipApiVersionCheck", "--disableTelemetry", "--inMemoryPersistence"]
+    command = [program, *options, "--blobHost", "127.0.0.1", "--blobPort", str(port)]
+    try:
+        with serving(command, lambda: socket.create_connection(("127.0.0.1", port), 5).close(), folder / "log"):
+            yield f"http://127.0.0.1:{port}/devstoreaccount1"
+    finally:
+        shutil.rmtree(folder)

@@ -98,6 +98,17 @@ class FolderStore:
             name = os.fspath(source)
             self._place(digest, path, lambda fd: copy_file(file, fd), lambda copy: _same(digest, copy, name))
 
+    def receive(self, digest: str, pieces: Iterable[Bytes]) -> None:
+        """Store a blob that comes in ``pieces``, in the memory of one of them; together they are taken to have that
+        digest. Nothing is stored if ``pieces`` raises.
+        """
+        path = self._path(digest)
+        with told(path, "store this blob"):
+            # First, and not after a failure: what was received can't be received again.
+            os.makedirs(self._tmp, exist_ok=True)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            place(digest, path, self._tmp, lambda fd: sum(write_all(fd, piece) for piece in pieces), None, self._sync)
+
     def exists_many(self, digests: Iterable[str]) -> set[str]:
         """See :meth:`ObjectStore.exists_many`. A file that was touched since it was stored is hashed."""
         return {digest for digest in digests if self._is_whole(digest)}

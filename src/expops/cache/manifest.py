@@ -110,6 +110,12 @@ class Manifest(NamedTuple):
         found = [digest for value in self.outputs.values() for digest in value.blobs()]
         return found + [item.content.digest for item in self.artifacts if isinstance(item.content, Blob)]
 
+    def blob_sizes(self) -> dict[str, int]:
+        """Bytes of each blob it names, by digest."""
+        parts = [part for value in self.outputs.values() for part in (value.head, *value.buffers)]
+        parts += [item.content for item in self.artifacts]
+        return {part.digest: part.size for part in parts if isinstance(part, Blob)}
+
 
 _OUTPUTS: Final = Manifest._fields.index("outputs")
 _ARTIFACTS: Final = Manifest._fields.index("artifacts")

@@ -1,4 +1,4 @@
-"""``expops cache info``, ``ls`` and ``clear``."""
+"""``expops cache info``, ``ls``, ``clear``, ``push`` and ``pull``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from .. import wiring
 from ..cache.manifest import Manifest
 from ..engine.recall import manifest_in
 from ..errors import UsageError
 from ..kv.address import without_credentials
+from ..kv.outbox import GONE, MARKS, waiting
 from ..pipeline.config import StoreConfig
 from ..pipeline.nearest import advice
 from ..runs.model import RunRecord
@@ -20,7 +22,7 @@ from .documents import moment, write_json
 from .parsing import Parser, add_json, add_project, count
 from .text import Printer, duration, local_time, plural, size, stdout
 
-_ACTIONS: Final = ("info", "ls", "clear")
+_ACTIONS: Final = ("info", "ls", "clear", "push", "pull")
 # Not `source/`: the list of runs stays, with what they were made from.
 _RECORDS: Final = ("result/", "action/", "last/", "key/", "code/")
 _BATCH: Final = 1000
@@ -29,6 +31,8 @@ _EXAMPLES = """\
   expops cache ls -n 10       # the ten latest results
   expops cache ls -n 0        # all of them
   expops cache clear --yes    # remove all results without asking; the list of runs stays
+  expops cache push           # bring to the bucket what this machine has and the bucket has not
+  expops cache pull --run last --process train   # bring a run's results and a process's here
 """
 
 
@@ -44,14 +48,25 @@ def parser() -> Parser:
     """Arguments and help."""
     made = Parser(
         "cache",
-        "info|ls|clear [PROJECT] [options]",
-        "Look into the cache of a project, or clear it.\n"
-        "info: where it is, its size, its use; ls: the results, latest first; clear: remove all results.",
+        "info|ls|clear|push|pull [PROJECT] [options]",
+        "Look into the cache of a project, clear it, or exchange results with the bucket that it is in.\n"
+        "info: where it is, its size, its use; ls: the results, latest first; clear: remove all results.\n"
+        "push: upload; pull: download, outputs included; all results, or those of runs and processes.",
         _EXAMPLES,
     )
-    made.add_argument("action", metavar="info|ls|clear", help="what to do")
+    made.add_argument("action", metavar="info|ls|clear|push|pull", help="what to do")
     add_project(made, positional=True)
     made.add_argument("-n", metavar="N", type=count, default=20, help="with ls: how many (default: 20); 0 for all")
+    made.add_argument(
+        "--run", metavar="RUN", action="append", default=[], help="with push and pull: this run's; may be repeated"
+    )
+    made.add_argument(
+        "--process",
+        metavar="PROCESS",
+        action="append",
+        default=[],
+        help="with push and pull: the latest of this process; may be repeated",
+    )
     made.add_argument("-y", "--yes", action="store_true", help="with clear: don't ask")
     add_json(made)
     return made
@@ -64,6 +79,10 @@ def execute(args: argparse.Namespace) -> int:
     with opening.stores(args) as stores:
         if args.action == "clear":
             return _clear(stores, args)
+        if args.action in ("push", "pull"):
+            from .cache_transfer import transfer  # not for those who only look
+
+            return transfer(stores, args)
         found = list(results(stores))
         if args.action == "ls":
             shown = found[: args.n] if args.n else found
@@ -145,11 +164,20 @@ def _info(stores: opening.Stores, found: list[Result]) -> dict[str, Any]:
         },
         "blobs": {"count": len(blobs), "bytes": sum(blobs)},
         "by_process": by_process,
+        **_bucket_document(stores),
         "runs": len(runs),
         "hits": _total(runs, "hit"),
         "executed": _total(runs, "executed") + _total(runs, "failed"),
         "saved_seconds": round(sum(run.saved for run in runs), 6),
     }
+
+
+def _bucket_document(stores: opening.Stores) -> dict[str, Any]:
+    """Of a cache over a bucket: where that is, and how many records have not arrived there."""
+    tier = wiring.open_tier(stores.folder, stores.config, lambda message: None)
+    if tier is None:
+        return {}
+    return {"bucket": tier.address, "waiting": len(waiting(stores.cache.kv).keys)}
 
 
 def _total(runs: list[RunRecord], outcome: str) -> int:
@@ -172,6 +200,9 @@ def _print_info(document: dict[str, Any], out: Printer) -> None:
             f"{document['executed']:,} executed, {duration(document['saved_seconds'])} saved",
         ),
     ]
+    if "bucket" in document:
+        rest = document["waiting"]
+        rows.insert(1, ("bucket", document["bucket"] + (f", {plural(rest, 'record')} to be uploaded" if rest else "")))
     out.table(rows)
     if document["by_process"]:
         out.line()
@@ -193,9 +224,10 @@ def _store_document(settings: StoreConfig) -> dict[str, object]:
 
 
 def _clear(stores: opening.Stores, args: argparse.Namespace) -> int:
-    kv, blobs = stores.cache.kv, stores.cache.blobs
+    near = wiring.near_stores(stores.folder, stores.config)
+    kv, blobs = near or (stores.cache.kv, stores.cache.blobs)
     names, held, freed = [], 0, 0
-    for prefix in _RECORDS:
+    for prefix in (*_RECORDS, *((MARKS, GONE) if near else ())):
         for name, raw in kv.scan(prefix):
             names.append(name)
             freed += len(raw)
@@ -214,7 +246,7 @@ def _clear(stores: opening.Stores, args: argparse.Namespace) -> int:
     if args.json:
         write_json({"results": held, "blobs": len(digests), "bytes": freed}, sys.stdout)
     else:
-        print(f"removed {what}")
+        print(f"removed {what}" + ("; the bucket keeps what it has, and runs find it there" if near else ""))
     return 0
 
 

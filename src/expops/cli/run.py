@@ -14,6 +14,7 @@ from ..errors import ExpopsError, UsageError
 from ..seeding.derive import ROOT_BITS
 from . import opening
 from .parsing import Parser, add_json, add_only, add_project, add_variation, count, one_of, project_folder, seeds
+from .uploading import uploading
 from .watchers import PlainWatcher
 
 if TYPE_CHECKING:
@@ -141,7 +142,9 @@ def _sweep(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) ->
 
 def _run(loaded: wiring.Loaded, options: Options, watcher: PlainWatcher) -> RunResult:
     try:
-        result = Runner(loaded.project, options, watcher).run()
+        with uploading(loaded, watcher) as uploads:
+            result = Runner(loaded.project, options, watcher).run()
+            uploads.wanted = result.run.status != "interrupted"
         for path in _unmatched(options, result):
             watcher.warned(f"--force {path}: no step of that name was called")
         return result

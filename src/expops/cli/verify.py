@@ -118,7 +118,7 @@ def _verify(loaded: wiring.Loaded, args: argparse.Namespace, chosen: tuple[str, 
     assert loaded.scratch is not None
     scratch = loaded.scratch.path
     options = wiring.run_options(loaded, jobs=args.jobs)
-    opener = partial(wiring.open_replay, loaded.folder, project.config.cache, scratch)
+    opener = partial(wiring.open_replay, loaded.folder, project.config, scratch)
     setup = Setup(
         project=project.root,
         project_name=project.config.name,

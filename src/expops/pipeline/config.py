@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 CONFIG_PATH: Final = "configs/project_config.yaml"
 DEFAULT_SEED: Final = 42
 PROFILES: Final = ("fast", "stable", "portable")
+SHARING: Final = ("read-write", "read-only")
 
 
 class ProcessConfig(NamedTuple):
@@ -49,7 +50,8 @@ class CacheConfig(NamedTuple):
     """Where results are kept, and the cache's other settings.
 
     ``libraries`` is the policy for their versions: ``exact``, ``minor`` (the first two parts count) or ``ignore``. With
-    ``require_stable``, what ``expops verify`` found unstable is neither taken nor kept.
+    ``require_stable``, what ``expops verify`` found unstable is neither taken nor kept. ``mode`` says what is done with
+    stores that others share: ``read-write``, or ``read-only``.
     """
 
     kv: StoreConfig
@@ -57,6 +59,7 @@ class CacheConfig(NamedTuple):
     options: dict[str, object]
     libraries: str = "exact"
     require_stable: bool = False
+    mode: str = "read-write"
 
 
 class Config(NamedTuple):

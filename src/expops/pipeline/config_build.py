@@ -8,7 +8,7 @@ from typing import Final, TypedDict
 
 from ..hashing.code.versions import POLICIES
 from .adjlist import read_rows
-from .config import DEFAULT_SEED, PROFILES
+from .config import DEFAULT_SEED, PROFILES, SHARING
 from .graph import find_cycle
 from .nearest import advice
 from .rules import Report, check
@@ -54,6 +54,7 @@ class Draft(TypedDict):
     objects: tuple[str, dict[str, object]]
     libraries: str
     require_stable: bool
+    mode: str
     jobs: int | None
     environment: dict[str, object]
     reporting: dict[str, object]
@@ -97,6 +98,8 @@ class _Builder:
         # With nothing but a bucket, the bucket holds the records too, or they would not be shared.
         default = "sqlite" if objects.type == "folder" else "bucket"
         kv = read_store(child(cache, "backend"), KV_KINDS, KV_ALIASES, default, self._report)
+        if kv.type == "bucket" and store is None and cache is not None:
+            self._report.at(cache, "backend 'bucket' keeps records where the object store is; add that: object_store")
         version = self._at("metadata.version")
         seed = self._value("reproducibility.random_seed", DEFAULT_SEED)
         jobs = self._value("execution.jobs", None)
@@ -117,6 +120,7 @@ class _Builder:
             objects=(objects.type, objects.options),
             libraries=str(self._value("experiment.cache.libraries", POLICIES[0])),
             require_stable=bool(self._value("experiment.cache.require_stable", False)),
+            mode=str(self._value("experiment.cache.mode", SHARING[0])),
             jobs=jobs,
             environment=environment,
             reporting=self._mapping("reporting"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .config_build import Draft
 
 # Part of every memo key: raise it whenever the same file would be read differently.
-_FORMAT: Final = 4
+_FORMAT: Final = 5
 
 
 def find_project(start: str) -> str:
@@ -121,7 +121,12 @@ def _resolve(found: Draft, project: str, problems: list[Problem]) -> Config:
         processes=processes,
         edges=tuple([(edge[0], edge[1]) for edge in found["edges"]]),
         cache=CacheConfig(
-            StoreConfig(*found["kv"]), StoreConfig(*found["objects"]), {}, found["libraries"], found["require_stable"]
+            StoreConfig(*found["kv"]),
+            StoreConfig(*found["objects"]),
+            {},
+            found["libraries"],
+            found["require_stable"],
+            found["mode"],
         ),
         jobs=found["jobs"],
         environment=found["environment"],

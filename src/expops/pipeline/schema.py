@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..hashing.code.versions import POLICIES
-from .config import PROFILES
+from .config import PROFILES, SHARING
 from .rules import (
     BOOLEAN,
     DISTANCE,
@@ -62,11 +62,28 @@ PROCESS: Final = Section(
 )
 
 CACHE: Final = Section(
-    {"backend": Custom(), "object_store": Custom(), "libraries": choice(*POLICIES), "require_stable": BOOLEAN},
+    {
+        "backend": Custom(),
+        "object_store": Custom(),
+        "libraries": choice(*POLICIES),
+        "require_stable": BOOLEAN,
+        "mode": choice(*SHARING),
+    },
     unsupported={
         "codecs": _LATER,
     },
-    spellings=("kv_backend", "bucket", "prefix", "endpoint", "credentials_json", "gcp_project"),
+    spellings=(
+        "url",
+        "kv_backend",
+        "bucket",
+        "prefix",
+        "endpoint",
+        "credentials_json",
+        "gcp_project",
+        "region",
+        "account",
+        "timeout",
+    ),
 )
 
 ROOT: Final = Section(

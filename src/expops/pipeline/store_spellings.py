@@ -8,8 +8,8 @@ from .rules import Report
 from .stores import KV_ALIASES, KV_KINDS, OBJECT_ALIASES, OBJECT_KINDS
 from .yaml_nodes import Node
 
-# Options that used to stand beside ``backend: gcs``, and in which kinds of store they are options.
-_LOOSE: Final = ("bucket", "prefix", "endpoint", "credentials_json", "gcp_project")
+# Options that may stand beside ``url``, as they used to beside ``backend: gcs``.
+_LOOSE: Final = ("bucket", "prefix", "endpoint", "credentials_json", "gcp_project", "region", "account", "timeout")
 _OBJECT_SCHEMES: Final = {"gs": "gcs", "s3": "s3", "az": "azure", "file": "folder"}
 _KV_SCHEMES: Final = {
     "redis": "redis",
@@ -27,9 +27,15 @@ def normalise_cache(cache: Node | None, report: Report) -> None:
         inner = Node(cache.value, cache.line, cache.parent, cache.key)
         inner.raw = cache.raw
         cache.value = {"object_store" if "://" in cache.value else "backend": inner}
+        if "object_store" in cache.value:
+            _whole_cache(cache.value, inner)
     if not isinstance(cache.value, dict):
         return
     entries = cache.value
+    url = entries.pop("url", None)
+    if url is not None:
+        _put(entries, "object_store", url, report)
+        _whole_cache(entries, url)
     kv = entries.pop("kv_backend", None)
     backend = entries.get("backend")
     if backend is not None and _names_objects(backend, kv):
@@ -42,6 +48,16 @@ def normalise_cache(cache: Node | None, report: Report) -> None:
     for key in _LOOSE:
         if key in entries:
             _place(entries, key, entries.pop(key), report)
+
+
+def _whole_cache(entries: dict[str, Node], url: Node) -> None:
+    """A folder that stands for the whole cache holds the records, too, as a bucket would."""
+    if (
+        isinstance(url.value, str)
+        and url.value.startswith("file://")
+        and not {"backend", "kv_backend"} & entries.keys()
+    ):
+        entries["backend"] = _part(url, "bucket")
 
 
 def _put(entries: dict[str, Node], key: str, node: Node, report: Report) -> None:
@@ -81,6 +97,11 @@ def _expand(store: Node, key: str, report: Report) -> None:
     if kind is None:
         known = ", ".join(f"{name}://" for name in schemes)
         report.at(store, f"no store has addresses that begin with {scheme}://; known here: {known}")
+        store.value = None
+        return
+    if kind not in KV_KINDS and kind != "folder" and set("@?") & set(rest):
+        # The text is not shown: it may be a secret, and would be wherever the bucket is named.
+        report.at(store, f"an address of a bucket is {scheme}://NAME/PREFIX, without credentials and options")
         store.value = None
         return
     store.value = {"type": _part(store, kind)}

@@ -5,6 +5,7 @@ Only spelling is checked here; whether a store can be reached is found out when 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -24,6 +25,12 @@ class Kind(NamedTuple):
 _PORT: Final = whole(1, 65535)
 _DATABASE: Final = Scalar(
     "a name or number", lambda value: isinstance(value, str | int) and not isinstance(value, bool)
+)
+_TIMEOUT: Final = whole(1, 3600)  # seconds without an answer
+# What else could stand there, such as keys in front of an @, would be shown wherever the bucket is named.
+_BUCKET: Final = Scalar(
+    "the name of a bucket (letters, digits, '.', '_', '-')",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._-]+", value) is not None,
 )
 KV_KINDS: Final = {
     "sqlite": Kind({"path": NAME}),
@@ -46,11 +53,20 @@ KV_KINDS: Final = {
 OBJECT_KINDS: Final = {
     "folder": Kind({"path": NAME}),
     "gcs": Kind(
-        {"bucket": NAME, "prefix": NAME, "endpoint": NAME, "credentials_json": NAME, "gcp_project": NAME},
+        {
+            "bucket": _BUCKET,
+            "prefix": NAME,
+            "endpoint": NAME,
+            "credentials_json": NAME,
+            "gcp_project": NAME,
+            "timeout": _TIMEOUT,
+        },
         "bucket",
     ),
-    "s3": Kind({"bucket": NAME, "prefix": NAME, "endpoint": NAME, "region": NAME}, "bucket"),
-    "azure": Kind({"container": NAME, "prefix": NAME, "endpoint": NAME, "account": NAME}, "container"),
+    "s3": Kind({"bucket": _BUCKET, "prefix": NAME, "endpoint": NAME, "region": NAME, "timeout": _TIMEOUT}, "bucket"),
+    "azure": Kind(
+        {"container": _BUCKET, "prefix": NAME, "endpoint": NAME, "account": NAME, "timeout": _TIMEOUT}, "container"
+    ),
 }
 KV_ALIASES: Final = {"local": "sqlite", "gcp": "firestore", "postgres": "postgresql", "rediss": "redis"}
 OBJECT_ALIASES: Final = {"local": "folder", "file": "folder", "gs": "gcs", "az": "azure"}
