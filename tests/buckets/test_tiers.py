@@ -140,6 +140,12 @@ def test_merging_variants_loses_none_and_repeats_none(mine: list[str], theirs: l
     assert merged[: len(json.loads(one))] == json.loads(one)
 
 
+@pytest.mark.parametrize("theirs", [b"", b"{", b"7", b"null", b"\xff"])
+def test_variants_that_can_not_be_read_are_none(theirs: bytes) -> None:
+    assert merged_variants(b'[{"file":["a"]}]', theirs) == b'[{"file":["a"]}]'
+    assert json.loads(merged_variants(None, theirs)) == []
+
+
 def test_a_deleted_record_is_not_read_from_the_remote_store(one: Machine, remote: Watched) -> None:
     remote.put("result/a", b"1")
     assert one.kv.get_many(["result/a"])

@@ -229,6 +229,12 @@ def test_a_password_in_an_address_is_not_shown(workshop, address: str) -> None:
         assert "secret" not in problem
 
 
+@pytest.mark.parametrize("value", ["{mode: read-only}", "{backend: 'redis://h', mode: read-only}"])
+def test_only_buckets_can_be_read_only(workshop, value: str) -> None:
+    (problem,) = workshop.problems(cache(value))
+    assert "experiment.cache.mode: only a cache in a bucket" in problem
+
+
 def test_records_in_a_bucket_need_a_bucket(workshop) -> None:
     (problem,) = workshop.problems(cache("{backend: bucket}"))
     assert "add that: object_store" in problem

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -403,4 +402,10 @@ def test_nobody_there_and_no_client(tmp_path: Path) -> None:
     done = machine.command("status")
     assert done.returncode == 2
     assert "pip install 'expops[bucket]'" in done.stderr
-    shutil.rmtree(machine.root / ".expops")
+
+
+@pytest.mark.parametrize("backend", ["local", "memory"])
+def test_blobs_in_a_bucket_and_records_at_home_are_refused(tmp_path: Path, backend: str) -> None:
+    done = Machine(tmp_path / "one", f"{{url: 's3://b', backend: {backend}}}", {}).command("status")
+    assert done.returncode == 2
+    assert "use 'bucket, redis or postgresql', or leave it out" in done.stderr

@@ -16,9 +16,12 @@ SHARED: Final = ("source/", "code/", "key/", RESULT, ACTION, "last/", "verified/
 
 
 def merged_variants(mine: bytes | None, theirs: bytes) -> bytes:
-    """An ``action/`` record with the variants of both, each once, this machine's first."""
+    """An ``action/`` record with the variants of both, each once, this machine's first. What can't be read has none."""
     own = json.loads(mine) if mine else []
-    others = [variant for variant in json.loads(theirs) if variant not in own]
+    try:
+        others = [variant for variant in json.loads(theirs) if variant not in own]
+    except (ValueError, TypeError):
+        return mine or b"[]"
     return json.dumps([*own, *others][:_VARIANTS], separators=(",", ":")).encode() if others else mine or theirs
 
 

@@ -49,6 +49,7 @@ def uploading(loaded: wiring.Loaded, watcher: PlainWatcher) -> Iterator[Uploads]
         return
     try:
         if uploader.waits():
+            watcher.close()  # the run is over, and its view would hide how the upload gets on
             drain(uploader, tier.address, watcher.note)
             watcher.note(f"uploaded {sent(uploader.progress)} to {tier.address}")
     except StorageError as fault:

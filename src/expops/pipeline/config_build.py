@@ -100,6 +100,9 @@ class _Builder:
         kv = read_store(child(cache, "backend"), KV_KINDS, KV_ALIASES, default, self._report)
         if kv.type == "bucket" and store is None and cache is not None:
             self._report.at(cache, "backend 'bucket' keeps records where the object store is; add that: object_store")
+        mode = self._at("experiment.cache.mode")
+        if mode is not None and mode.value == SHARING[1] and objects.type == "folder" and kv.type != "bucket":
+            self._report.at(mode, "only a cache in a bucket can be read-only; use `expops run --cache read`")
         version = self._at("metadata.version")
         seed = self._value("reproducibility.random_seed", DEFAULT_SEED)
         jobs = self._value("execution.jobs", None)
