@@ -9,6 +9,8 @@ from ..kv.tiered import Kinds
 
 _VARIANTS: Final = 16  # as in store.py
 LEDGER: Final = ("record/", "run/", "run-actions/", "run-metrics/")
+# What says nothing by itself: it goes along with the next results.
+ALONG: Final = ("source/", *LEDGER)
 RESULT: Final = "result/"
 ACTION: Final = "action/"
 # In the order in which they go to a remote store: who finds a record there finds all that it names.
@@ -29,5 +31,7 @@ KINDS: Final = Kinds(
     shared=SHARED,
     own=("cleared",),
     followed=("last/",),
+    # By content: a run that lacks one need not wait for a network to learn that others have it.
+    unasked=("record/",),
     merged={ACTION: merged_variants},
 )

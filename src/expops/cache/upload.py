@@ -16,7 +16,7 @@ from ..hashing.digest import digest_bytes
 from ..kv import outbox
 from ..kv.base import KVStore
 from ..kv.tiered import Kinds
-from .kinds import LEDGER, RESULT
+from .kinds import ALONG, RESULT
 from .manifest import Manifest, unpack
 
 _BATCH: Final = 500  # records that are held in memory at once
@@ -63,8 +63,8 @@ class Uploader:
         self.moved: Callable[[Progress], object] = lambda progress: None
 
     def waits(self) -> bool:
-        """Whether there is anything to send but records of runs, which go along with the next results."""
-        return any(not key.startswith(LEDGER) for key in outbox.waiting(self._ends.kv).keys)
+        """Whether there is anything to send but what goes along with the next results."""
+        return any(not key.startswith(ALONG) for key in outbox.waiting(self._ends.kv).keys)
 
     def drain(self) -> None:
         """Send all that waits, unless it is :attr:`stopped`. Raises ``StorageError`` where a store can't be used."""

@@ -15,6 +15,7 @@ from ..errors import CorruptData, UnknownName
 from ..kv.base import KVStore
 from ..kv.bucket import BucketKV
 from ..runs.ledger import Ledger
+from ..runs.model import RunRecord
 
 _BATCH: Final = 500
 _HERE, _BROUGHT, _LOST = "here", "brought", "lost"
@@ -51,8 +52,10 @@ def keys_of(store: KVStore, selection: Selection) -> list[str]:
     pairs: list[tuple[str, str]] = []
     for name in selection.runs:
         ledger = Ledger(store)
-        run = ledger.find(name).run_id
+        record = ledger.find(name)
+        run = record.run_id
         found["run/" + run] = None
+        found.update(dict.fromkeys(_provenance(ledger, record)))
         for kind in ("run-actions", "run-metrics"):
             found.update(dict.fromkeys(_keys(store, f"{kind}/{run}/")))
         actions = ledger.actions(run)
@@ -66,6 +69,15 @@ def keys_of(store: KVStore, selection: Selection) -> list[str]:
         pairs += [(first, second) for first, _, second in (raw.decode().partition(" ") for raw in lasts.values())]
     found.update(dict.fromkeys(_named_by(store, pairs)))
     return list(found)
+
+
+def _provenance(ledger: Ledger, run: RunRecord) -> Iterator[str]:
+    """What `reproduce` needs of it."""
+    yield from ("record/" + address for address in run.provenance.values())
+    shared = ledger.shared(run)
+    yield from (SOURCE + content for content in shared.get("sources", {}).values())
+    for read, _ in shared.get("inputs", []):
+        yield from (SOURCE + content for content in read.get("file", {}).values())
 
 
 def _keys(store: KVStore, prefix: str) -> Iterable[str]:

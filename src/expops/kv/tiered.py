@@ -22,13 +22,15 @@ class Kinds(NamedTuple):
 
     ``shared`` are kept on both sides, ``own`` on this machine only; all others (leases, say) are the remote store's
     alone. Of ``followed``, all are fetched that lie below a prefix of which this machine has none. The values of
-    ``merged`` are put together out of both sides; they are hints, and only asked for along with other keys.
+    ``merged`` are put together out of both sides; they are hints, and only asked for along with other keys. Nobody asks
+    the remote store for ``unasked`` keys but :mod:`cache pull <expops.engine.transfer>`: who lacks one writes it anew.
     """
 
     shared: tuple[str, ...]
     own: tuple[str, ...] = ()
     followed: tuple[str, ...] = ()
     merged: Mapping[str, Merge] = {}
+    unasked: tuple[str, ...] = ()
 
 
 class TieredKV:
@@ -68,7 +70,8 @@ class TieredKV:
         found = self._local.get_many(here) if here else {}
         if len(found) == len(wanted):
             return found
-        missing = [key for key in wanted if key not in found and not key.startswith(self._own)]
+        never = (*self._own, *self._kinds.unasked)
+        missing = [key for key in wanted if key not in found and not key.startswith(never)]
         gone = outbox.gone(self._local, [key for key in missing if key.startswith(self._kinds.shared)])
         ask = [key for key in missing if key not in gone]
         merged = tuple(self._kinds.merged)
