@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from expops.cache.discovery import Places
+from expops.cache.files import ABSENT, FileDigests
+from expops.cache.observe import Observer
 from sandbox import Sandbox, outcomes, outputs, reasons
 
 
@@ -178,3 +181,79 @@ def test_a_librarys_cache_in_the_home_folder_is_no_input(tmp_path: Path, monkeyp
     assert outcomes(first) == {"p": "executed"}
     (tmp_path / "caches" / "library" / "fonts.json").write_text('{"a": 1}')
     assert outcomes(sandbox.run()) == {"p": "hit"}
+
+
+@pytest.mark.parametrize("opened", ["open('note.txt', 'a')", "os.fdopen(os.open('note.txt', FLAGS), 'w')"])
+def test_appending_depends_on_whether_the_file_is_there(tmp_path: Path, opened: str) -> None:
+    """Where another process called the step, there was no file yet: its result can't be taken where there is one."""
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p", "q"])
+    sandbox.write(
+        "src/model.py",
+        f"""
+        import os
+        from expops import process, step
+
+        FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+
+        @step
+        def note(x):
+            with {opened} as file:
+                file.write(str(x))
+
+        @process()
+        def p():
+            note(1)
+            return {{}}
+
+        @process()
+        def q():
+            note(2)
+            note(1)
+            return {{}}
+        """,
+    )
+    for mode in ("readwrite", "off", "readwrite"):
+        sandbox.run(mode=mode)
+        shown = sandbox.root / ".expops" / "artifacts"
+        assert (shown / "p" / "note.txt").read_text() == "1"
+        assert (shown / "q" / "note.txt").read_text() == "21"
+    assert outcomes(sandbox.run()) == {"p": "hit", "q": "hit"}
+
+
+@pytest.mark.parametrize("project", ["/dev/shm/project", "/home/project"])
+def test_files_in_shared_memory_are_files(project: str) -> None:
+    """Some keep data sets, or the whole project, in /dev/shm; the rest of /dev holds no inputs."""
+    observer = Observer(Places(project, None), FileDigests())
+    with observer.action() as observed:
+        for name in ("/dev/shm/expops-no-such-file", "/dev/null", "/dev/fd/0"):
+            observer.opened(name, os.O_RDONLY)
+    assert observed.file == {"/dev/shm/expops-no-such-file": ABSENT}
+
+
+def test_a_file_that_a_process_makes_is_no_input_of_steps_that_memoise(tmp_path: Path) -> None:
+    """Such a step depends on what the process has read so far, which may be in what it remembers."""
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p"])
+    sandbox.write(
+        "src/model.py",
+        """
+        import functools
+        from expops import process, step
+
+        @functools.cache
+        def double(x):
+            return x * 2
+
+        @step
+        def work(x):
+            return double(x)
+
+        @process()
+        def p():
+            with open("note.txt", "a") as file:
+                file.write("1")
+            return {"x": [work(1), work(1)]}
+        """,
+    )
+    assert outcomes(sandbox.run()) == {"p/work": "executed", "p/work#2": "hit", "p": "executed"}

@@ -28,7 +28,7 @@ class Scope:
         """Whether a file or folder at an absolute path is an input of an action that ``began`` then (ns)."""
         if is_within(path, places.work):
             return True
-        if path.startswith(self.outside):
+        if _is_below(path, self.outside):
             return False
         if importing_library and path.startswith(self._user_caches):
             # Such as matplotlib's list of fonts: made anew where it is missing, and other on every machine.
@@ -39,7 +39,7 @@ class Scope:
 
     def is_project_code(self, file: str) -> bool:
         """Whether source at that path is the project's own."""
-        return file.startswith(self._project + os.sep) and not file.startswith(self.outside)
+        return file.startswith(self._project + os.sep) and not _is_below(file, self.outside)
 
 
 def is_within(path: str, folder: str | None) -> bool:
@@ -96,6 +96,11 @@ def _uninteresting_folders(project: str) -> tuple[str, ...]:
     inner = {folder + name + os.sep for folder in around for name in ("lib", "lib64", "bin", "include", "share")}
     inner = {folder for folder in inner if not (project + os.sep).startswith(folder)}
     return (*sorted(folders - around | inner), "/proc/", "/sys/", "/dev/")
+
+
+def _is_below(path: str, folders: tuple[str, ...]) -> bool:
+    # The only part of /dev that holds files like any other; some keep whole data sets there.
+    return path.startswith(folders) and not path.startswith("/dev/shm/")
 
 
 def _user_caches() -> tuple[str, ...]:
