@@ -186,7 +186,7 @@ class StepCalls:
         except Exception:
             session.cache.unkept(call.path, call.look_up, "!failed")
             raise
-        for file in call.described.code.files:
+        for file in {file: None for code in call.known.code for file in code.files}:
             if file in session.imports:
                 run.frame.observed.add(session.imports[file])
         if session.audit is not None and run.ran is not None:
@@ -258,7 +258,7 @@ class StepCalls:
         return ", ".join(sorted(f"'{name}'" for name, mark in now.items() if before[name] != mark))
 
     def _stale(self, call: _Call) -> str:
-        if self.session.as_loaded(call.described.code):
+        if all(self.session.as_loaded(code) for code in call.known.code):
             return ""
         return "ran code that was edited meanwhile, so its result is not cached"
 
