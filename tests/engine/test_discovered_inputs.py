@@ -257,3 +257,32 @@ def test_a_file_that_a_process_makes_is_no_input_of_steps_that_memoise(tmp_path:
         """,
     )
     assert outcomes(sandbox.run()) == {"p/work": "executed", "p/work#2": "hit", "p": "executed"}
+
+
+def test_calls_in_one_run_share_a_result_that_reads_other_files_than_before(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p"])
+    sandbox.write("data/which.txt", "a")
+    sandbox.write("data/a.txt", "1")
+    sandbox.write("data/b.txt", "2")
+    sandbox.write(
+        "src/model.py",
+        """
+        from expops import process, step
+
+        @step
+        def read():
+            with open("data/which.txt") as file:
+                which = file.read()
+            with open(f"data/{which}.txt") as file:
+                return file.read()
+
+        @process()
+        def p():
+            return {"x": [read(), read()]}
+        """,
+    )
+    expected = {"p/read": "executed", "p/read#2": "hit", "p": "executed"}
+    assert outcomes(sandbox.run()) == expected
+    sandbox.write("data/which.txt", "b")
+    assert outcomes(sandbox.run()) == expected
