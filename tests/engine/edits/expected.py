@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from .oracle import Action
 
 _SYMBOL = re.compile(r"\b(Holder|[csnp]\d+)(?![a-z0-9])")
-_CODE = re.compile(r"(?:code of (?:helper )?|)'([^']*)' in \S+ changed")
+_CODE = re.compile(r"code of (?:helper )?'([^']*)' in src/(\S+)\.py changed")
 _VAGUE = ("its key changed", "code changed")
 
 
@@ -79,7 +79,12 @@ class Expected:
             assert f"enclosed variable {name} " in reason, f"variable {name} is not named: {told}"
         if news.get("code"):
             assert "code" in reason, f"code of {news['code']} is not named: {told}"
-        blamed = {name for text in _CODE.findall(reason) for name in _SYMBOL.findall(text)[-1:]}
+        blamed = {
+            name
+            for text, file in _CODE.findall(reason)
+            for name in _SYMBOL.findall(text)[-1:]
+            if _defines(action, file.replace("/", "."), name)
+        }
         changed = set(maybe.get("code", ())) | set(news.get("code", ()))
         if not changed & {"modules", "everything"}:
             assert blamed <= changed, f"blames {blamed - changed}: {told}"
@@ -88,6 +93,11 @@ class Expected:
         if not any(news.get(kind) or maybe.get(kind) for kind in ("inputs", "parameters", "closure", "code", "given")):
             for name in news.get("found", ()):
                 _check_found(name, told)
+
+
+def _defines(action: Action, module: str, name: str) -> bool:
+    """Whether the module defines the name, and not only imports it."""
+    return str(action.knows["code"].get(name, "")).startswith(f"# {module}\n") or name.startswith("n")
 
 
 def _check_found(name: str, told: str) -> None:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 
 import numpy
 
@@ -19,6 +20,8 @@ from .kinds import AT_IMPORT, base_of, has_effects, kind_of
 from .model import MODULUS, Helper, Process, Project, Source, Statement, Step, Use, statements
 from .render import Rendered, source_of
 from .sources import held, is_presence_only
+
+_moments = count()
 
 
 @dataclass
@@ -113,6 +116,8 @@ class Oracle:
             if has_effects(self.project, helper):
                 names = self.project.below(helper.name)
                 code |= {name: self.rendered.real[name] for name in names}
+                # It asks for annotations.
+                code |= {"noise": repr(self.project.noise)} if kind == "single dispatch" else {}
                 code |= {"everything": self._everything} if self.rendered.wide.intersection(names) else {}
             source = source_of(helper)
             if kind in AT_IMPORT and source.kind != "literal":
@@ -134,8 +139,8 @@ class Oracle:
         knows: dict[str, object] = {name: rendered.real[name] for name in names}
         if nested is not None:
             outer, name, number, use = nested
-            needs[name] = f"{outer} {number} {use.ref} {use.how}"
-            knows[name] = f"{outer} {number} {use} {rendered.bindings[outer]}"
+            needs[name] = f"{outer} {number} {use.ref} {rendered.how(use) if use.ref else 0}"
+            knows[name] = f"{needs[name]} {use.imported} {rendered.bindings[outer]}"
         if rendered.wide.intersection([*names, *([nested[0]] if nested is not None else [])]):
             knows["everything"] = self._everything
         return needs, {**knows, "modules": self._module_code}
@@ -201,6 +206,12 @@ class Oracle:
         value = body()  # type: ignore[operator]
         self._stack.pop()
         action = self._action(frame, {"code": code[0], **needs}, {"code": code[1]})
+        if "@functools.lru_cache" in repr(code):
+            # What was remembered may come of all that was read so far. The working folder changes meanwhile, so that
+            # a step that depends on what was read there before need not be found again.
+            read = self._stack[0].knows
+            in_work = any(name.startswith("file work/") for name in read)
+            action.knows["remembered"] = {"moment": next(_moments)} if in_work else dict(read)
         action.value = value
         parent.steps.append(action)
         return value
@@ -258,8 +269,7 @@ class Oracle:
     def _write(self, name: str, text: str, verb: str) -> None:
         work = self._shared.work
         if verb == "append":
-            if name in work:
-                self._read(f"file work/{name}", work[name], work[name])
+            self._read(f"file work/{name}", work.get(name), work.get(name))
             text = work.get(name, "") + text
         work[name] = text
         for frame in self._stack:

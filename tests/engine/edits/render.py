@@ -130,7 +130,8 @@ class Rendered:
         for star in names.stars:
             below = self._names.get(star.split()[1])
             if below is not None:
-                lines |= self._binding(below, bound) | set(self._libraries(below.module))
+                found = self._binding(below, bound) | set(self._libraries(below.module))
+                lines |= {f"{below.module}: {line}" for line in found}
         return lines
 
     def imports(self) -> dict[str, list[str]]:
@@ -261,13 +262,16 @@ class Holder:
 
     def _use(self, use: Use, argument: str) -> str:
         helper = self.project.helpers[use.ref]
-        how = use.how % len(USES)
-        below = (self.project.helpers[name] for name in self.project.below(use.ref))
-        if how == _TWICE and any(helper.source.kind == "draw" for helper in below):
-            how = 0
+        how = self.how(use)
         # One replacement: a reference may hold an `a`.
         found = {"r": self.reference(helper.name, helper.module, use.imported), "a": argument}
         return re.sub(r"\b[ra]\b", lambda match: found[match.group()], USES[how])
+
+    def how(self, use: Use) -> int:
+        """Which of ``USES`` it is."""
+        how = use.how % len(USES)
+        below = (self.project.helpers[name] for name in self.project.below(use.ref))
+        return 0 if how == _TWICE and any(helper.source.kind == "draw" for helper in below) else how
 
     def reference(self, name: str, module: str, imported: int) -> str:
         if self._is_plain:
