@@ -89,7 +89,7 @@ class Edits(RuleBasedStateMachine):
         assert {action.path for action in result.actions if action.kind == "process"} == wanted.keys()
         for action in result.actions:  # in the order in which they ended
             if action.kind == "process":
-                self.expected.check(wanted[action.path].action, found, why)
+                self.expected.check(wanted[action.path].action, found, why, self.project.readable())
         self.expected.trust()
         if len(self.told) % FROM_SCRATCH == 0:
             self.same(wanted, self.sandbox.run(mode="off"))

@@ -18,6 +18,7 @@ class Expected:
     def __init__(self) -> None:
         self._needed: set[str] = set()
         self._known: set[str] = set()
+        self._again: set[tuple[str, str]] = set()
         self._last: dict[str, Action] = {}
         self.trusted = True
 
@@ -25,18 +26,22 @@ class Expected:
         """The cache is empty now."""
         self._needed.clear()
         self._known.clear()
+        self._again.clear()
         self._last.clear()
 
     def doubt(self) -> None:
         """Some of the cache is lost or damaged: in the next run anything may execute."""
         self.trusted = False
 
-    def check(self, action: Action, outcomes: Mapping[str, str], reasons: Mapping[str, str]) -> None:
-        """Check an action of the model, with the steps below it, against what a run has made of it."""
+    def check(self, action: Action, outcomes: Mapping[str, str], reasons: Mapping[str, str], readable: str) -> None:
+        """Check an action of the model, with the steps below it, against what a run has made of it.
+
+        ``readable`` stands for all files, variables and the seed, read or not.
+        """
         outcome = outcomes.get(action.path)
         needed, known = action.needed, action.known
         if self.trusted:
-            if known in self._known:
+            if known in self._known or (known, readable) in self._again:
                 assert outcome == "hit", f"needless: {action.path} was {outcome}: {reasons.get(action.path)}"
             elif needed not in self._needed:
                 assert outcome == "executed", f"stale: {action.path} was {outcome}, {self._news(action)}"
@@ -45,9 +50,13 @@ class Expected:
             if self.trusted:
                 self._check_reason(action, reasons[action.path])
             for step in action.steps:
-                self.check(step, outcomes, reasons)
+                self.check(step, outcomes, reasons, readable)
         self._needed.add(needed)
-        self._known.add(known)
+        if outcome == "executed":
+            self._known.add(known)
+        else:
+            # The result may come of an execution that had read more than one would now.
+            self._again.add((known, readable))
         self._last[action.path] = action
 
     def trust(self) -> None:

@@ -105,6 +105,12 @@ class Project:
         # A failure shows the project's files.
         return f"<{len(self.helpers)} helpers, {len(self.steps)} steps, {len(self.processes)} processes>"
 
+    def readable(self) -> str:
+        """All that code may read: files, folders, variables and the seed."""
+        return repr(
+            (self.files, sorted((name, sorted(held)) for name, held in self.folders.items()), self.variables, self.seed)
+        )
+
     def below(self, name: str) -> list[str]:
         """The helpers that a helper leads to, itself first."""
         found = {name: None}
