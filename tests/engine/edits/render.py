@@ -120,7 +120,8 @@ class Rendered:
         """Other imports that may bind the names that a definition uses are part of its real text."""
         for name, text in self.real.items():
             names = self._names[text.partition("\n")[0][2:]]
-            lines = {line for bound in self._bound[name] for line in self._binding(names, bound)}
+            bound = {"", *self._bound[name]}  # "": libraries, which come by a star as well
+            lines = {line for one in bound for line in self._binding(names, one)}
             self.bindings[name] = "\n".join([*sorted(lines), *sorted(names.stars)])
             self.real[name] += self.bindings[name]
 
