@@ -169,7 +169,8 @@ class Rendered:
         for word, argument in (("DEPS", "x + 1"), ("FIXED", "2")):
             if word in text:
                 text = text.replace(word, "".join(f"+ {self._use(use, argument)} " for use in uses).strip())
-        return text.replace("NAME", helper.name)
+        # Kinds that differ in spaces alone are the same.
+        return re.sub(r" +(?=[)\n])", "", text).replace("NAME", helper.name)
 
     def _holder(self) -> str:
         return f"""
