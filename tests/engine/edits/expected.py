@@ -19,6 +19,7 @@ class Expected:
         self._needed: set[str] = set()
         self._known: set[str] = set()
         self._again: set[tuple[str, str]] = set()
+        self._ran: set[str] = set()
         self._last: dict[str, Action] = {}
         self.trusted = True
 
@@ -27,6 +28,7 @@ class Expected:
         self._needed.clear()
         self._known.clear()
         self._again.clear()
+        self._ran.clear()
         self._last.clear()
 
     def doubt(self) -> None:
@@ -54,6 +56,7 @@ class Expected:
         self._needed.add(needed)
         if outcome == "executed":
             self._known.add(known)
+            self._ran |= {repr(action.needs["code"]), repr(action.knows["code"]), repr(_before_found(action))}
         else:
             # The result may come of an execution that had read more than one would now.
             self._again.add((known, readable))
@@ -69,11 +72,22 @@ class Expected:
             return "which has never run"
         return f"although this is new: {differing(last.needs, action.needs)}"
 
+    def _check_first(self, action: Action, reason: str, told: str) -> None:
+        """It is the first time at its place; the same code may have run at another one."""
+        is_step = "/" in action.path
+        if reason == "never ran before":
+            assert not (is_step and repr(action.knows["code"]) in self._ran), told
+        elif reason == "never ran before with these inputs":
+            assert is_step and repr(action.needs["code"]) in self._ran, told
+        else:
+            assert reason == "what it read when it ran elsewhere has changed", told
+            assert repr(_before_found(action)) in self._ran, told
+
     def _check_reason(self, action: Action, reason: str) -> None:
         last = self._last.get(action.path)
         told = f"{action.path}: {reason!r}"
         if last is None:
-            assert reason == "never ran before", told
+            self._check_first(action, reason, told)
             return
         assert reason, told
         assert not any(part in _VAGUE for part in reason.split("; ")), f"vague: {told}"
@@ -102,6 +116,11 @@ class Expected:
         if not any(news.get(kind) or maybe.get(kind) for kind in ("inputs", "parameters", "closure", "code", "given")):
             for name in news.get("found", ()):
                 _check_found(name, told)
+
+
+def _before_found(action: Action) -> dict[str, object]:
+    """What can be known of an action before it executes."""
+    return {kind: parts for kind, parts in action.needs.items() if kind != "found"}
 
 
 def _defines(action: Action, module: str, name: str) -> bool:
