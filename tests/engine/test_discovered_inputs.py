@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from expops.cache.discovery import Places
-from expops.cache.files import ABSENT, FileDigests
+from expops.cache.files import FileDigests
 from expops.cache.observe import Observer
 from sandbox import Sandbox, outcomes, outputs, reasons
 
@@ -225,10 +227,14 @@ def test_appending_depends_on_whether_the_file_is_there(tmp_path: Path, opened: 
 def test_files_in_shared_memory_are_files(project: str) -> None:
     """Some keep data sets, or the whole project, in /dev/shm; the rest of /dev holds no inputs."""
     observer = Observer(Places(project, None), FileDigests())
-    with observer.action() as observed:
-        for name in ("/dev/shm/expops-no-such-file", "/dev/null", "/dev/fd/0"):
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file, observer.action() as observed:
+        for name in (file.name, "/dev/shm/project/none", "/dev/null", "/dev/fd/0"):
             observer.opened(name, os.O_RDONLY)
-    assert observed.file == {"/dev/shm/expops-no-such-file": ABSENT}
+        time.sleep(0.05)  # times of files are those of the last tick of a clock
+        with tempfile.NamedTemporaryFile(dir="/dev/shm") as scratch:
+            observer.opened(scratch.name, os.O_RDONLY)
+    missing = {"project/none"} if project == "/dev/shm/project" else set()
+    assert observed.file.keys() == {file.name, *missing}
 
 
 def test_a_file_that_a_process_makes_is_no_input_of_steps_that_memoise(tmp_path: Path) -> None:
@@ -257,6 +263,35 @@ def test_a_file_that_a_process_makes_is_no_input_of_steps_that_memoise(tmp_path:
         """,
     )
     assert outcomes(sandbox.run()) == {"p/work": "executed", "p/work#2": "hit", "p": "executed"}
+
+
+def test_a_file_that_was_to_be_altered_is_an_input_where_it_is_missing(tmp_path: Path) -> None:
+    """Opening it for reading and writing doesn't make it."""
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p"])
+    sandbox.write(
+        "src/model.py",
+        """
+        from pathlib import Path
+        from expops import process
+
+        COUNT = Path(__file__).parent.parent / "count.txt"
+
+        @process()
+        def p():
+            try:
+                with open(COUNT, "r+") as file:
+                    return {"x": file.read()}
+            except FileNotFoundError:
+                return {"x": "none"}
+        """,
+    )
+    sandbox.run()
+    assert outcomes(sandbox.run()) == {"p": "hit"}
+    sandbox.write("count.txt", "1")
+    result = sandbox.run()
+    assert outcomes(result) == {"p": "executed"}
+    assert outputs(result) == outputs(sandbox.run(mode="off"))
 
 
 def test_calls_in_one_run_share_a_result_that_reads_other_files_than_before(tmp_path: Path) -> None:

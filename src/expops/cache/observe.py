@@ -82,7 +82,7 @@ class Observer:
         writes = flags & (os.O_WRONLY | os.O_RDWR)
         replaces = flags & os.O_TRUNC or (flags & os.O_EXCL and not name.startswith("work/"))
         if not (writes and replaces):
-            self._read(name, absolute, creating=bool(writes))
+            self._read(name, absolute, creating=bool(flags & os.O_CREAT))
         if writes:
             self._wrote(name, absolute)
 
@@ -312,7 +312,7 @@ def _dispatch(observer: Observer, event: str, args: tuple[Any, ...], frame: Fram
         observer.opened(target, args[2] if isinstance(args[2], int) else 0)
     elif event == "sqlite3.connect":
         if target != ":memory:" and not target.startswith("file:"):
-            observer.opened(target, os.O_RDWR)
+            observer.opened(target, os.O_RDWR | os.O_CREAT)
     else:
         _ON_FOLDERS[event](observer, target)
 

@@ -78,7 +78,8 @@ class Expected:
         if reason == "never ran before":
             assert not (is_step and repr(action.knows["code"]) in self._ran), told
         elif reason == "never ran before with these inputs":
-            assert is_step and repr(action.needs["code"]) in self._ran, told
+            assert is_step, told
+            assert repr(action.needs["code"]) in self._ran, told
         else:
             assert reason == "what it read when it ran elsewhere has changed", told
             assert repr(_before_found(action)) in self._ran, told
