@@ -39,13 +39,20 @@ class Part:
 """
 
 
+# What is asked once can't draw random numbers, nor at import find files by relative paths.
+_INSTEAD = {
+    "helpers at import": ("constant", ("literal", "env")),
+    "memoised": ("default", ("literal", "env", "file", "folder")),
+}
+
+
 def kind_of(project: Project, helper: Helper) -> str:
     """The kind as it can be: some kinds ask something of the helpers that the helper uses."""
     if helper.kind == "subclass" and not base_of(project, helper):
         return "method"
-    instead = {"helpers at import": "constant", "memoised": "default"}.get(helper.kind, helper.kind)
-    others = project.below(helper.name)[1:] if instead != helper.kind else []
-    return instead if any(project.helpers[name].source.kind != "literal" for name in others) else helper.kind
+    instead, allowed = _INSTEAD.get(helper.kind, ("", ()))
+    others = project.below(helper.name)[1:] if instead else []
+    return instead if any(project.helpers[name].source.kind not in allowed for name in others) else helper.kind
 
 
 def has_effects(project: Project, helper: Helper) -> bool:

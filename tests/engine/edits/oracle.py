@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
+from typing import NamedTuple
 
 import numpy
 
@@ -41,6 +42,14 @@ class Action:
     @property
     def known(self) -> str:
         return repr([self.needed, self.knows])
+
+
+class Code(NamedTuple):
+    """Texts of definitions, plain and real, the latter with what else may count; and what is read at import."""
+
+    needs: dict[str, object]
+    knows: dict[str, object]
+    reads: dict[str, object]
 
 
 @dataclass
@@ -95,7 +104,6 @@ class Oracle:
         self._shared = Shared()
         self._arguments: dict[str, int] = {}
         self._everything = repr((self.rendered.files(), project.noise))
-        self._module_code, self._module_reads = self._at_import()
         self._code_of = cache(self._code)
 
     def all(self) -> dict[str, Results]:
@@ -107,17 +115,17 @@ class Oracle:
 
     # Code
 
-    def _at_import(self) -> tuple[dict[str, str], dict[str, object]]:
-        """What importing the modules does and reads: it may count for every action."""
+    def _at_import(self, modules: set[str]) -> tuple[dict[str, str], dict[str, object]]:
+        """What importing the modules does and reads: it may count for all that is defined in those that import them."""
         code: dict[str, str] = {}
         reads: dict[str, object] = {}
         for helper in self.project.helpers.values():
             kind = kind_of(self.project, helper)
+            if helper.module not in modules:
+                continue
             if has_effects(self.project, helper):
                 names = self.project.below(helper.name)
                 code |= {name: self.rendered.real[name] for name in names}
-                # It asks for annotations.
-                code |= {"noise": repr(self.project.noise)} if kind == "single dispatch" else {}
                 code |= {"everything": self._everything} if self.rendered.wide.intersection(names) else {}
             source = source_of(helper)
             if kind in AT_IMPORT and source.kind != "literal":
@@ -126,10 +134,8 @@ class Oracle:
         imports = {"imports": repr(self.rendered.imports())} if code or reads else {}
         return {**code, **imports}, reads
 
-    def _code(
-        self, roots: tuple[str, ...], nested: tuple[str, str, int, Use] | None = None
-    ) -> tuple[dict[str, object], dict[str, object]]:
-        """Texts of all definitions that are reached, plain and real, and in the latter what else may count.
+    def _code(self, roots: tuple[str, ...], nested: tuple[str, str, int, Use] | None = None) -> Code:
+        """All definitions that are reached.
 
         ``nested`` describes a function within another: the other's name, its own, its number and what it uses.
         """
@@ -137,13 +143,17 @@ class Oracle:
         names = self._reached(roots)
         needs: dict[str, object] = {name: rendered.plain[name] for name in names}
         knows: dict[str, object] = {name: rendered.real[name] for name in names}
+        here = list(names)
         if nested is not None:
             outer, name, number, use = nested
+            here.append(outer)
             needs[name] = f"{outer} {number} {use.ref} {rendered.how(use) if use.ref else 0}"
             knows[name] = f"{needs[name]} {use.imported} {rendered.bindings[outer]}"
-        if rendered.wide.intersection([*names, *([nested[0]] if nested is not None else [])]):
+        if rendered.wide.intersection(here):
             knows["everything"] = self._everything
-        return needs, {**knows, "modules": self._module_code}
+        imported = rendered.imported({rendered.real[name].partition("\n")[0][2:] for name in here})
+        effects, reads = self._at_import(imported)
+        return Code(needs, {**knows, "modules": effects}, reads)
 
     def _reached(self, roots: tuple[str, ...]) -> list[str]:
         project = self.project
@@ -180,11 +190,11 @@ class Oracle:
         outputs: dict[str, object] = {f"a_{process.name}": x, f"b_{process.name}": x % 2}
         if process.big:
             outputs[f"big_{process.name}"] = str(x) * 9000
-        needed, known = self._code_of((process.name,))
+        code = self._code_of((process.name,))
         action = self._action(
             frame,
-            {"code": needed, "inputs": inputs, "parameters": {**given, "q": q}},
-            {"code": known, "given": given},
+            {"code": code.needs, "inputs": inputs, "parameters": {**given, "q": q}},
+            {"code": code.knows, "given": given, "imports": code.reads},
         )
         return Results(action, outputs, fold(self._shared.metrics), "".join(self._shared.log), self._shared.work)
 
@@ -192,10 +202,9 @@ class Oracle:
         inside = frame.step == ""
         needs["found"] = {n: v for n, v in frame.needs.items() if not (inside and n.startswith("file work/"))}
         knows["found"] = {n: v for n, v in frame.knows.items() if not (inside and n.startswith("file work/"))}
-        knows["imports"] = self._module_reads
         return Action(frame.path, needs, knows, frame.steps)
 
-    def _call(self, step: str, code: tuple[dict[str, object], dict[str, object]], needs: dict, body: object) -> int:  # type: ignore[type-arg]
+    def _call(self, step: str, code: Code, needs: dict, body: object) -> int:  # type: ignore[type-arg]
         """A step call: ``body()`` gives its value."""
         parent = self._stack[-1]
         call = parent.calls[step] = parent.calls.get(step, 0) + 1
@@ -205,7 +214,7 @@ class Oracle:
         self._stack.append(frame)
         value = body()  # type: ignore[operator]
         self._stack.pop()
-        action = self._action(frame, {"code": code[0], **needs}, {"code": code[1]})
+        action = self._action(frame, {"code": code.needs, **needs}, {"code": code.knows, "imports": code.reads})
         if "@functools.lru_cache" in repr(code):
             # What was remembered may come of all that was read so far. The working folder changes meanwhile, so that
             # a step that depends on what was read there before need not be found again.
@@ -279,9 +288,9 @@ class Oracle:
         inputs: dict[str, object] = {"x": x}
         code = self._code_of((step.name,))
         if handed is not None:
-            needed, known = self._code_of((handed.ref,))
-            inputs[step.takes] = (handed.ref, needed, self.rendered.plain["Holder"] if step.takes == "h" else "")
-            code = (code[0], {**code[1], "handed": known})
+            more = self._code_of((handed.ref,))
+            inputs[step.takes] = (handed.ref, more.needs, self.rendered.plain["Holder"] if step.takes == "h" else "")
+            code = Code(code.needs, {**code.knows, "handed": more.knows}, {**code.reads, **more.reads})
 
         def body() -> int:
             start = x

@@ -103,6 +103,7 @@ class Rendered:
         self._current = ""
         self._blocks: dict[str, list[tuple[str, bool]]] = {module: [] for module in MODULES}
         self._bound: dict[str, set[str]] = {}
+        self._package = {module for module in MODULES if module.startswith("pk.")}
         self._define_all()
         self._add_bindings()
 
@@ -138,6 +139,22 @@ class Rendered:
     def imports(self) -> dict[str, list[str]]:
         """Which modules each module imports."""
         return {module: sorted(names.modules) for module, names in self._names.items()}
+
+    def imported(self, modules: set[str]) -> set[str]:
+        """These modules and all that are imported with them. A registry may be filled by any module that uses it."""
+        found: set[str] = set()
+        pending = set(modules)
+        while pending:
+            module = pending.pop()
+            found.add(module)
+            pending |= self._names[module].modules
+            pending |= self._package if module in self._package else set()
+            pending |= self._registering() if module in self._registering() else set()
+            pending -= found
+        return found
+
+    def _registering(self) -> set[str]:
+        return {m for m, blocks in self._blocks.items() if any("registry." in text for text, _ in blocks)}
 
     def _define(self, name: str, module: str, text: object, helper: Helper | None = None) -> None:
         self._module, self._current = module, name
