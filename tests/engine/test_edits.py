@@ -87,6 +87,7 @@ class Edits(RuleBasedStateMachine):
         self.same(wanted, result)
         found, why = outcomes(result), reasons(result)
         assert {action.path for action in result.actions if action.kind == "process"} == wanted.keys()
+        assert found.keys() <= {path for results in wanted.values() for path in results.action.paths()}
         for action in result.actions:  # in the order in which they ended
             if action.kind == "process":
                 self.expected.check(wanted[action.path].action, found, why, self.project.readable())

@@ -9,6 +9,11 @@ AT_CALL = {
 def NAME(x):
     return (x * 3 + CONST DEPS) % 9973
 """,
+    "step": """
+@step
+def NAME(x):
+    return (x * 3 + CONST DEPS) % 9973
+""",
     "lambda": """
 NAME = lambda x: (x * 3 + CONST DEPS) % 9973
 """,

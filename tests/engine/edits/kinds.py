@@ -39,7 +39,7 @@ class Part:
 """
 
 
-# What is asked once can't draw random numbers, nor at import find files by relative paths.
+# What is asked once can't call steps or draw random numbers, nor at import find files by relative paths.
 _INSTEAD = {
     "helpers at import": ("constant", ("literal", "env")),
     "memoised": ("default", ("literal", "env", "file", "folder")),
@@ -51,8 +51,9 @@ def kind_of(project: Project, helper: Helper) -> str:
     if helper.kind == "subclass" and not base_of(project, helper):
         return "method"
     instead, allowed = _INSTEAD.get(helper.kind, ("", ()))
-    others = project.below(helper.name)[1:] if instead else []
-    return instead if any(project.helpers[name].source.kind not in allowed for name in others) else helper.kind
+    others = [project.helpers[name] for name in project.below(helper.name)[1:]] if instead else []
+    able = all(other.source.kind in allowed and other.kind != "step" for other in others)
+    return helper.kind if able else instead
 
 
 def has_effects(project: Project, helper: Helper) -> bool:

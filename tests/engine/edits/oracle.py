@@ -43,6 +43,12 @@ class Action:
     def known(self) -> str:
         return repr([self.needed, self.knows])
 
+    def paths(self) -> Iterator[str]:
+        """Its own path, and those of the steps below it."""
+        yield self.path
+        for step in self.steps:
+            yield from step.paths()
+
 
 class Code(NamedTuple):
     """Texts of definitions, plain and real, the latter with what else may count; and what is read at import."""
@@ -319,6 +325,12 @@ class Oracle:
 
     def value(self, helper: Helper, x: int) -> int:
         """What the helper gives for ``x``."""
+        if helper.kind == "step":
+            code = self._code_of((helper.name,))
+            return self._call(helper.name, code, {"inputs": {"x": x}}, lambda: self._value(helper, x))
+        return self._value(helper, x)
+
+    def _value(self, helper: Helper, x: int) -> int:
         kind = kind_of(self.project, helper)
         uses = helper.uses
         total = x * 3

@@ -29,7 +29,7 @@ USES = (
     "operator.methodcaller('__call__', a)(r)",
     "max([a, a], key=r) * 0 + r(a)",
 )
-_TWICE = len(USES) - 1  # asks three times: only for what never draws
+_TWICE = len(USES) - 1  # asks three times: only for what never draws and calls no steps
 LIBRARIES = (
     *("functools", "random", "os", "io", "json", "csv", "glob", "pathlib", "operator", "contextlib", "dataclasses"),
     *("typing", "enum", "importlib", "numpy"),
@@ -160,7 +160,8 @@ class Rendered:
         self._module, self._current = module, name
         self._bound[name] = set()
         self._is_plain = True
-        self.plain[name] = text()  # type: ignore[operator]
+        # That it is a step matters to what it draws alone.
+        self.plain[name] = text().replace("@step\n", "")  # type: ignore[operator]
         self._is_plain = False
         self.real[name] = f"# {module}\n{text()}"  # type: ignore[operator]
         movable = helper is not None and kind_of(self.project, helper) in MOVABLE
@@ -289,8 +290,9 @@ class Holder:
     def how(self, use: Use) -> int:
         """Which of ``USES`` it is."""
         how = use.how % len(USES)
-        below = (self.project.helpers[name] for name in self.project.below(use.ref))
-        return 0 if how == _TWICE and any(helper.source.kind == "draw" for helper in below) else how
+        below = [self.project.helpers[name] for name in self.project.below(use.ref)]
+        counts = any(helper.source.kind == "draw" or helper.kind == "step" for helper in below)
+        return 0 if how == _TWICE and counts else how
 
     def reference(self, name: str, module: str, imported: int) -> str:
         if self._is_plain:
