@@ -12,7 +12,7 @@ import copy
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Edits(RuleBasedStateMachine):
         self.pause = 0
         self.again = False
         self.ran = ""
+        self.used: set[str] = set()  # helpers, and "file NAME", "env NAME" and so on, that the last run had to do with
 
     def teardown(self) -> None:
         folder.forget_environment()
@@ -92,6 +93,7 @@ class Edits(RuleBasedStateMachine):
             if action.kind == "process":
                 self.expected.check(wanted[action.path].action, found, why, self.project.readable())
         self.expected.trust()
+        self.used = {name for results in wanted.values() for name in results.action.used()}
         if len(self.told) % FROM_SCRATCH == 0:
             self.same(wanted, self.sandbox.run(mode="off"))
         self.versions.append(copy.deepcopy(self.project))
@@ -113,7 +115,12 @@ class Edits(RuleBasedStateMachine):
     # Helpers for the rules
 
     def helper(self, which: int) -> Helper:
-        return pick(list(self.project.helpers.values()), which)
+        """Mostly one that is used: other edits change nothing."""
+        return self.project.helpers[pick(self.mostly_used("", list(self.project.helpers)), which)]
+
+    def mostly_used(self, kind: str, names: Sequence[str]) -> list[str]:
+        used = [name for name in names if f"{kind} {name}".strip() in self.used]
+        return [*(used * 3), *names]
 
     def owner(self, which: int) -> Step | Process:
         return pick([*self.project.steps.values(), *self.project.processes.values()], which)
@@ -201,20 +208,23 @@ class Edits(RuleBasedStateMachine):
 
     # Edits of inputs
 
-    @rule(name=st.sampled_from(FILES), value=st.none() | NUMBERS)
-    def file(self, name: str, value: int | None) -> None:
+    @rule(which=PICK, value=st.none() | NUMBERS)
+    def file(self, which: int, value: int | None) -> None:
+        name = pick(self.mostly_used("file", FILES), which)
         if value is not None or not name.endswith(".npy"):
             self.project.files[name] = value
             self.edited(f"{name}: {value}")
 
-    @rule(name=st.sampled_from(FOLDERS), number=st.integers(0, 4))
-    def listed(self, name: str, number: int) -> None:
+    @rule(which=PICK, number=st.integers(0, 4))
+    def listed(self, which: int, number: int) -> None:
         """A file appears in a folder or is gone."""
+        name = pick(self.mostly_used("folder", FOLDERS), which)
         self.project.folders[name] ^= {number}
         self.edited(f"{name} has {self.project.folders[name]}")
 
-    @rule(name=st.sampled_from(VARIABLES), value=st.none() | NUMBERS)
-    def variable(self, name: str, value: int | None) -> None:
+    @rule(which=PICK, value=st.none() | NUMBERS)
+    def variable(self, which: int, value: int | None) -> None:
+        name = pick(self.mostly_used("env", VARIABLES), which)
         self.project.variables[name] = value
         self.edited(f"{name}={value}")
 
@@ -351,12 +361,14 @@ def make_edits(edits: int) -> None:
 
 
 def test_a_few_edits() -> None:
-    make_edits(150)
+    make_edits(300)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 def test_many_edits() -> None:
     before = Edits.made
-    make_edits(IN_ALL)
-    print(f"{Edits.made - before} edits")
+    try:
+        make_edits(IN_ALL)
+    finally:
+        print(f"{Edits.made - before} edits")

@@ -43,6 +43,14 @@ class Action:
     def known(self) -> str:
         return repr([self.needed, self.knows])
 
+    def used(self) -> Iterator[str]:
+        """Names of definitions that it reaches and of what it reads, the steps below it included."""
+        for kind in ("code", "found"):
+            yield from (name.removesuffix(" set") for name in self.needs[kind])
+        yield from self.knows["imports"]
+        for step in self.steps:
+            yield from step.used()
+
     def paths(self) -> Iterator[str]:
         """Its own path, and those of the steps below it."""
         yield self.path

@@ -118,17 +118,21 @@ class Rendered:
             self._define(process.name, "model", lambda process=process: self._process(process))
 
     def _add_bindings(self) -> None:
-        """Other imports that may bind the names that a definition uses are part of its real text."""
+        """Other imports that may bind the names that a definition uses are part of its real text.
+
+        They stand there in their order: the last one that binds a name counts.
+        """
         for name, text in self.real.items():
             names = self._names[text.partition("\n")[0][2:]]
             bound = {"", *self._bound[name]}  # "": libraries, which come by a star as well
             lines = {line for one in bound for line in self._binding(names, one)}
-            self.bindings[name] = "\n".join([*sorted(lines), *sorted(names.stars)])
+            own = [line for line in names.lines if line in lines]
+            self.bindings[name] = "\n".join([*names.stars, *own, *sorted(lines - {*own})])
             self.real[name] += self.bindings[name]
 
     def _binding(self, names: Names, bound: str) -> set[str]:
         """The lines that may bind a name in a module: its own, and those of modules that it imports by a star."""
-        lines = set(names.binding.get(bound, ()))
+        lines = {*names.binding.get(bound, ()), *names.stars}
         for star in names.stars:
             below = self._names.get(star.split()[1])
             if below is not None:
