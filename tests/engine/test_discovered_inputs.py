@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -321,3 +322,35 @@ def test_calls_in_one_run_share_a_result_that_reads_other_files_than_before(tmp_
     assert outcomes(sandbox.run()) == expected
     sandbox.write("data/which.txt", "b")
     assert outcomes(sandbox.run()) == expected
+
+
+def test_what_expops_itself_looks_up_as_a_module_is_loaded_is_no_input(tmp_path: Path) -> None:
+    """To tell an enumeration of the project it reads the file, while it watches the module that imports it."""
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p"])
+    source = """
+        import enum
+
+        class Color(enum.IntEnum):
+            RED = 8
+    """
+    sandbox.write("src/lib.py", source)
+    sandbox.write(
+        "src/model.py",
+        """
+        import lib
+        from expops import process, step
+
+        @step
+        def red(x):
+            return x + lib.Color.RED
+
+        @process()
+        def p():
+            return {"x": red(1)}
+        """,
+    )
+    sandbox.run()
+    sandbox.write("src/lib.py", "# Colors.\n" + textwrap.dedent(source))
+    sandbox.write("notes.txt", "new")
+    assert outcomes(sandbox.run()) == {"p": "hit"}

@@ -139,6 +139,7 @@ class Describer:
         known = self._of(function)
         variables = {variable: variable.mark() for variable in known.variables}
         if known.loaded and any(variables[variable] != mark for variable, mark in known.loaded.items()):
+            self._variables.clear()
             known = self._learn(function)  # a module was loaded anew
             variables = {variable: variable.mark() for variable in known.variables}
         arguments = known.binder.bind(args, kwargs)
