@@ -12,7 +12,7 @@ import copy
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,21 @@ import pytest
 from edits import folder
 from edits.expected import Expected
 from edits.making import NUMBERS, add_process, helpers, kinds, projects, sources, statement_for, uses
-from edits.model import FILES, FOLDERS, MODULES, VARIABLES, Helper, Process, Project, Step
+from edits.model import FILES, FOLDERS, MODULES, VARIABLES, Helper, Process, Project
 from edits.oracle import Oracle, Results
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from expops.hashing.values import fingerprint
 from sandbox import Sandbox, outcomes, outputs, reasons
 
 IN_ALL = int(os.environ.get("EXPOPS_EDITS", "1500"))
 IN_A_ROW = 25
-PICK = st.integers(0, 20)
+PICK = st.integers(0, 99)
+INPUTS = ("seed", *(f"file {name}" for name in FILES), *(f"folder {name}" for name in FOLDERS))
+INPUTS += tuple(f"env {name}" for name in VARIABLES)
+Draw = Callable[[st.SearchStrategy[Any]], Any]
 FROM_SCRATCH = 9  # every so many edits the project also runs without a cache
 
 
@@ -112,225 +115,188 @@ class Edits(RuleBasedStateMachine):
             files = {path.name: path.read_text() for path in shelf.iterdir()} if shelf.is_dir() else {}
             assert files == results.files, f"files of {name}: {files} and not {results.files}"
 
-    # Helpers for the rules
+    # What is edited
 
-    def helper(self, which: int) -> Helper:
+    def helper(self, draw: Draw) -> Helper:
         """Mostly one that is used: other edits change nothing."""
-        return self.project.helpers[pick(self.mostly_used("", list(self.project.helpers)), which)]
+        used = [name for name in self.project.helpers if name in self.used]
+        return self.project.helpers[pick([*used * 3, *self.project.helpers], draw(PICK))]
 
-    def mostly_used(self, kind: str, names: Sequence[str]) -> list[str]:
-        used = [name for name in names if f"{kind} {name}".strip() in self.used]
-        return [*(used * 3), *names]
+    def process(self, draw: Draw) -> Process:
+        return pick(list(self.project.processes.values()), draw(PICK))
 
-    def owner(self, which: int) -> Step | Process:
-        return pick([*self.project.steps.values(), *self.project.processes.values()], which)
+    @rule(data=st.data())
+    def edit(self, data: st.DataObject) -> None:
+        """One rule for all kinds of edits: Hypothesis leaves many of a machine's rules out of each example."""
+        kind = data.draw(st.sampled_from([kind for kind, often in OFTEN.items() for _ in range(often)]))
+        getattr(self, kind)(data.draw)
 
     # Edits of code
 
-    @rule(which=PICK, constant=NUMBERS)
-    def constant(self, which: int, constant: int) -> None:
-        helper = self.helper(which)
-        helper.constant = constant
-        self.edited(f"constant of {helper.name}: {constant}")
+    def constant(self, draw: Draw) -> None:
+        helper = self.helper(draw)
+        helper.constant = draw(NUMBERS)
+        self.edited(f"constant of {helper.name}: {helper.constant}")
 
-    @rule(which=PICK, kind=kinds())
-    def kind(self, which: int, kind: str) -> None:
-        helper = self.helper(which)
-        if helper.kind != kind:
-            helper.kind = kind
-            self.edited(f"{helper.name} is a {kind}")
+    def holder(self, draw: Draw) -> None:
+        self.project.holder = draw(NUMBERS)
+        self.edited(f"the holder adds {self.project.holder}")
 
-    @rule(which=PICK, source=sources())
-    def source(self, which: int, source: Any) -> None:
-        helper = self.helper(which)
-        helper.source = source
-        self.edited(f"constant of {helper.name} from {source}")
+    def kind(self, draw: Draw) -> None:
+        helper = self.helper(draw)
+        helper.kind = draw(kinds())
+        self.edited(f"{helper.name} is a {helper.kind}")
 
-    @rule(which=PICK, data=st.data())
-    def use(self, which: int, data: st.DataObject) -> None:
+    def source(self, draw: Draw) -> None:
+        helper = self.helper(draw)
+        helper.source = draw(sources())
+        self.edited(f"constant of {helper.name} from {helper.source}")
+
+    def use(self, draw: Draw) -> None:
         """A helper uses one helper more, or one less."""
-        helper = self.helper(which)
-        use = data.draw(uses(self.project, helper.module, helper.name))
+        helper = self.helper(draw)
+        use = draw(uses(self.project, helper.module, helper.name))
         if helper.uses and (len(helper.uses) > 1 or not use.ref):
             del helper.uses[0]
         elif use.ref:
             helper.uses.append(use)
         self.edited(f"{helper.name} uses {helper.uses}")
 
-    @rule(which=PICK, how=PICK)
-    def expression(self, which: int, how: int) -> None:
+    def expression(self, draw: Draw) -> None:
         """A helper calls another one in another expression, or imports it in another form."""
-        helper = self.helper(which)
+        helper = self.helper(draw)
         if helper.uses:
-            helper.uses[0] = replace(helper.uses[0], **{"how" if how % 2 else "imported": how // 2})
+            helper.uses[0] = replace(helper.uses[0], **{draw(st.sampled_from(["how", "imported"])): draw(PICK)})
             self.edited(f"{helper.name} uses {helper.uses}")
 
-    @rule(data=st.data())
-    @precondition(lambda self: len(self.project.helpers) < 12)
-    def add_helper(self, data: st.DataObject) -> None:
-        self.project.made += 1
-        name = f"c{50 + self.project.made}"
-        self.project.helpers[name] = data.draw(helpers(self.project, name))
-        self.edited(f"new: {self.project.helpers[name]}")
-
-    @rule(constant=NUMBERS)
-    def holder(self, constant: int) -> None:
-        self.project.holder = constant
-        self.edited(f"the holder adds {constant}")
-
-    @rule(which=PICK, at=PICK, data=st.data())
-    def statement(self, which: int, at: int, data: st.DataObject) -> None:
+    def statement(self, draw: Draw) -> None:
         """A step or process says something else in one place."""
-        owner = self.owner(which)
-        owner.body[at % len(owner.body)] = data.draw(statement_for(self.project, owner.name))
+        owner = pick([*self.project.steps.values(), *self.project.processes.values()], draw(PICK))
+        at = draw(PICK) % len(owner.body)
+        what = draw(st.sampled_from(["replace", "insert", "remove", "swap"]))
+        if what == "replace":
+            owner.body[at] = draw(statement_for(self.project, owner.name))
+        elif what == "insert" and len(owner.body) < 6:
+            owner.body.insert(at, draw(statement_for(self.project, owner.name)))
+        elif what == "remove" and len(owner.body) > 1:
+            del owner.body[at]
+        elif what == "swap":
+            owner.body.append(owner.body.pop(at))
         self.edited(f"{owner.name}: {owner.body}")
 
-    @rule(which=PICK, at=PICK, data=st.data())
-    def insert(self, which: int, at: int, data: st.DataObject) -> None:
-        owner = self.owner(which)
-        if len(owner.body) < 6:
-            owner.body.insert(at % (len(owner.body) + 1), data.draw(statement_for(self.project, owner.name)))
-            self.edited(f"{owner.name}: {owner.body}")
+    def add_helper(self, draw: Draw) -> None:
+        if len(self.project.helpers) < 12:
+            self.project.made += 1
+            name = f"c{50 + self.project.made}"
+            self.project.helpers[name] = draw(helpers(self.project, name))
+            self.edited(f"new: {self.project.helpers[name]}")
 
-    @rule(which=PICK, at=PICK)
-    def remove(self, which: int, at: int) -> None:
-        owner = self.owner(which)
-        if len(owner.body) > 1:
-            del owner.body[at % len(owner.body)]
-            self.edited(f"{owner.name}: {owner.body}")
-
-    @rule(which=PICK, at=PICK)
-    def swap(self, which: int, at: int) -> None:
-        owner = self.owner(which)
-        at %= len(owner.body)
-        owner.body.append(owner.body.pop(at))
-        self.edited(f"{owner.name}: {owner.body}")
+    def add_process(self, draw: Draw) -> None:
+        if len(self.project.processes) < 6:
+            self.project.made += 1
+            add_process(draw, self.project, f"p{50 + self.project.made}")
+            self.edited("another process")
 
     # Edits of inputs
 
-    @rule(which=PICK, value=st.none() | NUMBERS)
-    def file(self, which: int, value: int | None) -> None:
-        name = pick(self.mostly_used("file", FILES), which)
-        if value is not None or not name.endswith(".npy"):
-            self.project.files[name] = value
-            self.edited(f"{name}: {value}")
+    def what_is_read(self, draw: Draw) -> None:
+        """A file has another content, appears in a folder or is gone; a variable or the seed is another."""
+        project = self.project
+        kind, _, name = pick([*sorted(self.used.intersection(INPUTS)) * 3, *INPUTS], draw(PICK)).partition(" ")
+        value = draw(st.none() | NUMBERS)
+        if kind == "seed":
+            project.seed = 40 + (value or 0)
+        elif kind == "folder":
+            project.folders[name] ^= {(value or 0) % 5}
+        elif kind == "env":
+            project.variables[name] = value
+        else:
+            project.files[name] = 0 if value is None and name.endswith(".npy") else value
+        self.edited(f"{kind} {name}: {value}")
 
-    @rule(which=PICK, number=st.integers(0, 4))
-    def listed(self, which: int, number: int) -> None:
-        """A file appears in a folder or is gone."""
-        name = pick(self.mostly_used("folder", FOLDERS), which)
-        self.project.folders[name] ^= {number}
-        self.edited(f"{name} has {self.project.folders[name]}")
+    def parameter(self, draw: Draw) -> None:
+        process, what = self.process(draw), draw(st.sampled_from(["given", "default", "shared"]))
+        value = draw(st.none() | NUMBERS)
+        if what == "given":
+            process.given = value
+        elif what == "default":
+            process.default = value or 0
+        else:
+            self.project.shared = value or 0
+        self.edited(f"{what} parameter of {process.name}: {value}")
 
-    @rule(which=PICK, value=st.none() | NUMBERS)
-    def variable(self, which: int, value: int | None) -> None:
-        name = pick(self.mostly_used("env", VARIABLES), which)
-        self.project.variables[name] = value
-        self.edited(f"{name}={value}")
-
-    @rule(seed=st.integers(40, 44))
-    def seed(self, seed: int) -> None:
-        self.project.seed = seed
-        self.edited(f"seed {seed}")
-
-    @rule(which=PICK, value=st.none() | NUMBERS)
-    def given(self, which: int, value: int | None) -> None:
-        process = pick(list(self.project.processes.values()), which)
-        process.given = value
-        self.edited(f"{process.name}.q={value}")
-
-    @rule(which=PICK, value=NUMBERS)
-    def default(self, which: int, value: int) -> None:
-        process = pick(list(self.project.processes.values()), which)
-        process.default = value
-        self.edited(f"{process.name} has q={value}")
-
-    @rule(value=NUMBERS)
-    def shared(self, value: int) -> None:
-        self.project.shared = value
-        self.edited(f"g={value}")
-
-    @rule(which=PICK, source=PICK, output=st.sampled_from(["a", "b", "", "above"]))
-    def wire(self, which: int, source: int, output: str) -> None:
+    def wire(self, draw: Draw) -> None:
         """A process takes another output, or none, or comes below another process without taking anything of it."""
-        names = list(self.project.processes)
-        at = which % len(names)
+        names, process = list(self.project.processes), self.process(draw)
+        at = names.index(process.name)
         if at:
-            process, upstream = self.project.processes[names[at]], names[source % at]
+            upstream = pick(names[:at], draw(PICK))
             process.takes.pop(upstream, None)
             process.above.discard(upstream)
+            output = draw(st.sampled_from(["a", "b", "", "above"]))
             if output == "above":
                 process.above.add(upstream)
             elif output:
                 process.takes[upstream] = output
             self.edited(f"{process.name} takes {process.takes}, is below {process.above}")
 
-    @rule(data=st.data())
-    @precondition(lambda self: len(self.project.processes) < 6)
-    def add_process(self, data: st.DataObject) -> None:
-        self.project.made += 1
-        add_process(data.draw, self.project, f"p{50 + self.project.made}")
-        self.edited("another process")
-
     # What must not matter
 
-    @rule(module=st.sampled_from([*MODULES, "pk.__init__", "registry"]), noise=st.integers(0, 1023))
-    def noise(self, module: str, noise: int) -> None:
+    def noise(self, draw: Draw) -> None:
+        module, noise = draw(st.sampled_from([*MODULES, "pk.__init__", "registry"])), draw(st.integers(0, 1023))
         self.project.noise[module] = noise
         self.edited(f"noise {noise:b} in {module}")
 
-    @rule()
-    def flip(self) -> None:
+    def flip(self, draw: Draw) -> None:
         self.project.flipped = not self.project.flipped
         self.edited("processes in another order")
 
-    @rule(value=NUMBERS)
-    def bystander(self, value: int) -> None:
-        self.project.bystander = value
-        self.project.unused = value
-        self.edited(f"a file, a variable and a parameter that nobody asks for: {value}")
+    def bystander(self, draw: Draw) -> None:
+        self.project.bystander = self.project.unused = draw(NUMBERS)
+        self.edited(f"a file, a variable and a parameter that nobody asks for: {self.project.unused}")
 
-    @rule()
-    def touch(self) -> None:
+    def touch(self, draw: Draw) -> None:
         self.again = True
         self.edited("all files are written anew")
 
-    @rule()
-    def move(self) -> None:
+    def move(self, draw: Draw) -> None:
         moved = Path(self.folder) / f"project{len(self.told)}"
         self.sandbox.root.rename(moved)
         self.sandbox = Sandbox(moved)
         self.edited("the project is elsewhere")
 
-    @rule(back=st.integers(1, 20))
-    def revert(self, back: int) -> None:
-        made = self.project.made
+    # Several edits at once, and damage
+
+    def revert(self, draw: Draw) -> None:
+        made, back = self.project.made, draw(st.integers(1, 20))
         if self.versions:
             self.project = copy.deepcopy(self.versions[-min(back, len(self.versions))])
             self.project.made = made
             self.edited(f"as it was {back} edits ago")
 
-    @rule(edits=st.integers(1, 3))
-    def together(self, edits: int) -> None:
+    def together(self, draw: Draw) -> None:
         """The next few edits are made without a run between them."""
-        self.pause = edits
+        self.pause = draw(st.integers(1, 3))
 
-    # Damage
-
-    @rule(which=PICK, how=st.sampled_from(["gone", "cut", "other"]))
-    def damage_blob(self, which: int, how: str) -> None:
+    def damage(self, draw: Draw) -> None:
         blobs = sorted(path for path in (self.sandbox.root / ".expops" / "blobs").rglob("*") if path.is_file())
         if blobs:
+            which, how = draw(PICK), draw(st.sampled_from(["gone", "cut", "other"]))
             damage(pick(blobs, which), how)
             self.expected.doubt()
             self.edited(f"blob {which} {how}")
 
-    @rule(chance=st.integers(0, 4))
-    def clear(self, chance: int) -> None:
-        if chance == 4:
-            shutil.rmtree(self.sandbox.root / ".expops", ignore_errors=True)
-            self.expected.forget()
-            self.edited("the cache is gone")
+    def clear(self, draw: Draw) -> None:
+        shutil.rmtree(self.sandbox.root / ".expops", ignore_errors=True)
+        self.expected.forget()
+        self.edited("the cache is gone")
+
+
+# Of a hundred edits or so, how many are of each kind.
+OFTEN = {"constant": 9, "holder": 2, "kind": 8, "source": 6, "use": 5, "expression": 5, "statement": 12}
+OFTEN |= {"add_helper": 3, "add_process": 2, "what_is_read": 20, "parameter": 5, "wire": 3}
+OFTEN |= {"noise": 6, "flip": 1, "bystander": 1, "touch": 1, "move": 1, "revert": 6, "together": 4}
+OFTEN |= {"damage": 2, "clear": 1}
 
 
 def pick(items: list[Any], which: int) -> Any:

@@ -46,7 +46,7 @@ class Action:
     def used(self) -> Iterator[str]:
         """Names of definitions that it reaches and of what it reads, the steps below it included."""
         for kind in ("code", "found"):
-            yield from (name.removesuffix(" set") for name in self.needs[kind])
+            yield from ("seed" if name.startswith("seed ") else name.removesuffix(" set") for name in self.needs[kind])
         yield from self.knows["imports"]
         for step in self.steps:
             yield from step.used()
@@ -137,7 +137,7 @@ class Oracle:
             kind = kind_of(self.project, helper)
             if helper.module not in modules:
                 continue
-            if has_effects(self.project, helper):
+            if has_effects(self.project, helper) or helper.name in self.rendered.computed:
                 names = self.project.below(helper.name)
                 code |= {name: self.rendered.real[name] for name in names}
                 code |= {"everything": self._everything} if self.rendered.wide.intersection(names) else {}
@@ -302,8 +302,8 @@ class Oracle:
         inputs: dict[str, object] = {"x": x}
         code = self._code_of((step.name,))
         if handed is not None:
-            more = self._code_of((handed.ref,))
-            inputs[step.takes] = (handed.ref, more.needs, self.rendered.plain["Holder"] if step.takes == "h" else "")
+            more = self._code_of((handed.ref, "Holder") if step.takes == "h" else (handed.ref,))
+            inputs[step.takes] = (handed.ref, more.needs)
             code = Code(code.needs, {**code.knows, "handed": more.knows}, {**code.reads, **more.reads})
 
         def body() -> int:

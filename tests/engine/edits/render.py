@@ -56,6 +56,7 @@ class Names:
         self.lines: dict[str, None] = {}
         self.stars: dict[str, None] = {}
         self.modules: set[str] = set()
+        self.stated: set[str] = set()  # of these, those that an import statement names
         self.binding: dict[str, set[str]] = {}  # lines by the name that they bind
 
     def reference(self, name: str, module: str, imported: int) -> tuple[str, str]:
@@ -82,6 +83,8 @@ class Names:
             "module of package": (f"from pk import {last} as {last}_of", f"{last}_of.{name}"),
             "package star": ("from pk import *", name),
         }[form]
+        if form not in _WIDE.values():
+            self.stated.add(module)
         if line:
             self.binding.setdefault(re.split(r"\W", expression.removeprefix("getattr("))[0], set()).add(line)
             (self.stars if line.endswith("*") else self.lines)[line] = None
@@ -97,6 +100,7 @@ class Rendered:
         self.real: dict[str, str] = {}
         self.bindings: dict[str, str] = {}  # the imports that a definition's names come from
         self.wide: set[str] = set()  # definitions for which every module may count
+        self.computed: set[str] = set()  # classes whose base is computed, so that making them may have effects
         self._names = {module: Names(module) for module in MODULES}
         self._module = ""
         self._is_plain = False
@@ -140,9 +144,9 @@ class Rendered:
                 lines |= {f"{below.module}: {line}" for line in found}
         return lines
 
-    def imports(self) -> dict[str, list[str]]:
-        """Which modules each module imports."""
-        return {module: sorted(names.modules) for module, names in self._names.items()}
+    def imports(self) -> dict[str, list[list[str]]]:
+        """Which modules each module imports, and which of them as it is imported itself."""
+        return {module: [sorted(names.modules), sorted(names.stated)] for module, names in self._names.items()}
 
     def imported(self, modules: set[str]) -> set[str]:
         """These modules and all that are imported with them. A registry may be filled by any module that uses it."""
@@ -179,7 +183,9 @@ class Rendered:
         text = KINDS[kind]
         if kind == "subclass":
             base = self.project.helpers[base_of(self.project, helper)]
-            text = text.replace("BASE", self.reference(base.name + "_Class", base.module, uses[0].imported))
+            expression = self.reference(base.name + "_Class", base.module, uses[0].imported)
+            self.computed |= {helper.name} if "(" in expression else set()
+            text = text.replace("BASE", expression)
             uses = uses[1:]
         constant, before = str(helper.constant), ""
         source = source_of(helper)
