@@ -9,18 +9,21 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 PYTEST_ARGS ?= -n auto
 # A pytest marker expression for `make test-all`; the empty one selects every test.
 MARKS ?=
+# How many random edits `make edits` makes of random projects.
+EDITS ?= 20000
 
 DEMO := examples/digits
 DEMO_PNG := confusion_matrix.png
 
 .NOTPARALLEL:
-.PHONY: help demo test test-all test-frameworks check bench clean
+.PHONY: help demo test test-all test-frameworks edits check bench clean
 
 help:
 	@echo "make demo      run $(DEMO) twice; the second run finds all of it cached"
 	@echo "make test      the default test suite"
 	@echo "make test-all  every test, with those marked slow and service"
 	@echo "make test-frameworks  tests with PyTorch, TensorFlow, JAX, XGBoost and LightGBM, in 3 GB of their own"
+	@echo "make edits     EDITS=$(EDITS) random edits of random projects, each run checked; for the night"
 	@echo "make check     lint, formatting, types and import contracts"
 	@echo "make bench     the benchmarks"
 	@echo "make clean     remove caches and the demo's results (not $(VENV) and $(FRAMEWORKS))"
@@ -45,6 +48,9 @@ test-all: $(VENV)/.test
 test-frameworks:
 	@$(MAKE) --no-print-directory VENV=$(FRAMEWORKS) $(FRAMEWORKS)/.frameworks
 	@$(FRAMEWORKS)/bin/python -m pytest $(PYTEST_ARGS) tests/frameworks
+
+edits: $(VENV)/.test
+	@EXPOPS_EDITS=$(EDITS) $(BIN)/python -m pytest -s -m "" tests/engine/test_edits.py -k many
 
 check: $(VENV)/.test $(VENV)/.lint
 	@$(BIN)/ruff check --output-format concise

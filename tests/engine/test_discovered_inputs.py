@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
+from expops.cache.discovery import Places
+from expops.cache.files import FileDigests
+from expops.cache.observe import Observer
 from sandbox import Sandbox, outcomes, outputs, reasons
 
 
@@ -177,4 +183,174 @@ def test_a_librarys_cache_in_the_home_folder_is_no_input(tmp_path: Path, monkeyp
     first = sandbox.run()
     assert outcomes(first) == {"p": "executed"}
     (tmp_path / "caches" / "library" / "fonts.json").write_text('{"a": 1}')
+    assert outcomes(sandbox.run()) == {"p": "hit"}
+
+
+@pytest.mark.parametrize("opened", ["open('note.txt', 'a')", "os.fdopen(os.open('note.txt', FLAGS), 'w')"])
+def test_appending_depends_on_whether_the_file_is_there(tmp_path: Path, opened: str) -> None:
+    """Where another process called the step, there was no file yet: its result can't be taken where there is one."""
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p", "q"])
+    sandbox.write(
+        "src/model.py",
+        f"""
+        import os
+        from expops import process, step
+
+        FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+
+        @step
+        def note(x):
+            with {opened} as file:
+                file.write(str(x))
+
+        @process()
+        def p():
+            note(1)
+            return {{}}
+
+        @process()
+        def q():
+            note(2)
+            note(1)
+            return {{}}
+        """,
+    )
+    for mode in ("readwrite", "off", "readwrite"):
+        sandbox.run(mode=mode)
+        shown = sandbox.root / ".expops" / "artifacts"
+        assert (shown / "p" / "note.txt").read_text() == "1"
+        assert (shown / "q" / "note.txt").read_text() == "21"
+    assert outcomes(sandbox.run()) == {"p": "hit", "q": "hit"}
+
+
+@pytest.mark.parametrize("project", ["/dev/shm/project", "/home/project"])
+def test_files_in_shared_memory_are_files(project: str) -> None:
+    """Some keep data sets, or the whole project, in /dev/shm; the rest of /dev holds no inputs."""
+    observer = Observer(Places(project, None), FileDigests())
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file, observer.action() as observed:
+        for name in (file.name, "/dev/shm/project/none", "/dev/null", "/dev/fd/0"):
+            observer.opened(name, os.O_RDONLY)
+        time.sleep(0.05)  # times of files are those of the last tick of a clock
+        with tempfile.NamedTemporaryFile(dir="/dev/shm") as scratch:
+            observer.opened(scratch.name, os.O_RDONLY)
+    missing = {"project/none"} if project == "/dev/shm/project" else set()
+    assert observed.file.keys() == {file.name, *missing}
+
+
+def test_a_file_that_a_process_makes_is_no_input_of_steps_that_memoise(tmp_path: Path) -> None:
+    """Such a step depends on what the process has read so far, which may be in what it remembers."""
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p"])
+    sandbox.write(
+        "src/model.py",
+        """
+        import functools
+        from expops import process, step
+
+        @functools.cache
+        def double(x):
+            return x * 2
+
+        @step
+        def work(x):
+            return double(x)
+
+        @process()
+        def p():
+            with open("note.txt", "a") as file:
+                file.write("1")
+            return {"x": [work(1), work(1)]}
+        """,
+    )
+    assert outcomes(sandbox.run()) == {"p/work": "executed", "p/work#2": "hit", "p": "executed"}
+
+
+def test_a_file_that_was_to_be_altered_is_an_input_where_it_is_missing(tmp_path: Path) -> None:
+    """Opening it for reading and writing doesn't make it."""
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p"])
+    sandbox.write(
+        "src/model.py",
+        """
+        from pathlib import Path
+        from expops import process
+
+        COUNT = Path(__file__).parent.parent / "count.txt"
+
+        @process()
+        def p():
+            try:
+                with open(COUNT, "r+") as file:
+                    return {"x": file.read()}
+            except FileNotFoundError:
+                return {"x": "none"}
+        """,
+    )
+    sandbox.run()
+    assert outcomes(sandbox.run()) == {"p": "hit"}
+    sandbox.write("count.txt", "1")
+    result = sandbox.run()
+    assert outcomes(result) == {"p": "executed"}
+    assert outputs(result) == outputs(sandbox.run(mode="off"))
+
+
+def test_calls_in_one_run_share_a_result_that_reads_other_files_than_before(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p"])
+    sandbox.write("data/which.txt", "a")
+    sandbox.write("data/a.txt", "1")
+    sandbox.write("data/b.txt", "2")
+    sandbox.write(
+        "src/model.py",
+        """
+        from expops import process, step
+
+        @step
+        def read():
+            with open("data/which.txt") as file:
+                which = file.read()
+            with open(f"data/{which}.txt") as file:
+                return file.read()
+
+        @process()
+        def p():
+            return {"x": [read(), read()]}
+        """,
+    )
+    expected = {"p/read": "executed", "p/read#2": "hit", "p": "executed"}
+    assert outcomes(sandbox.run()) == expected
+    sandbox.write("data/which.txt", "b")
+    assert outcomes(sandbox.run()) == expected
+
+
+def test_what_expops_itself_looks_up_as_a_module_is_loaded_is_no_input(tmp_path: Path) -> None:
+    """To tell an enumeration of the project it reads the file, while it watches the module that imports it."""
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.configure(["p"])
+    source = """
+        import enum
+
+        class Color(enum.IntEnum):
+            RED = 8
+    """
+    sandbox.write("src/lib.py", source)
+    sandbox.write(
+        "src/model.py",
+        """
+        import lib
+        from expops import process, step
+
+        @step
+        def red(x):
+            return x + lib.Color.RED
+
+        @process()
+        def p():
+            return {"x": red(1)}
+        """,
+    )
+    sandbox.run()
+    sandbox.write("src/lib.py", "# Colors.\n" + textwrap.dedent(source))
+    sandbox.write("notes.txt", "new")
     assert outcomes(sandbox.run()) == {"p": "hit"}

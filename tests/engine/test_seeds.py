@@ -189,3 +189,37 @@ def test_a_project_module_that_draws_at_import(tmp_path: Path) -> None:
     forced = sandbox.run(jobs=1, forced=["two"])
     assert outputs(forced) == outputs(first)
     assert outcomes(sandbox.run(jobs=1, seed=3)) == {"one": "executed", "two": "executed", "other": "hit"}
+
+
+def test_what_draws_becomes_a_step_or_is_none_any_more(tmp_path: Path) -> None:
+    """A step draws from a seed of its own, so its process executes anew; what doesn't draw stays cached."""
+    sandbox = Sandbox(tmp_path)
+    sandbox.configure(["p", "q"])
+    source = """
+        import random
+        from expops import process, step
+
+        STEP
+        def draw(x):
+            return random.random()
+
+        STEP
+        def double(x):
+            return x * 2
+
+        @process()
+        def p():
+            return {"x": draw(1)}
+
+        @process()
+        def q():
+            return {"x": double(1)}
+    """
+    found = []
+    for decorator in ("", "@step", "", "@step()"):
+        sandbox.write("src/model.py", source.replace("STEP", decorator))
+        found.append(sandbox.run())
+        assert outputs(found[-1]) == outputs(sandbox.run(mode="off"))
+    assert outputs(found[0])["p"] != outputs(found[1])["p"]
+    assert outcomes(found[1]) == {"p/draw": "executed", "p": "executed", "q": "hit"}
+    assert outcomes(found[2]) == outcomes(found[3]) == {"p": "hit", "q": "hit"}

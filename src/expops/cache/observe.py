@@ -80,9 +80,9 @@ class Observer:
             return
         name = self.places.name(absolute)
         writes = flags & (os.O_WRONLY | os.O_RDWR)
-        replaces = flags & os.O_TRUNC or flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
+        replaces = flags & os.O_TRUNC or (flags & os.O_EXCL and not name.startswith("work/"))
         if not (writes and replaces):
-            self._read(name, absolute, creating=bool(writes))
+            self._read(name, absolute, creating=bool(flags & os.O_CREAT))
         if writes:
             self._wrote(name, absolute)
 
@@ -205,8 +205,13 @@ class Observer:
         for observed in self.stack:
             observed.claims.pop(name, None)
         unknown = [seen for seen in self.stack if name not in seen.file and not seen.is_own(name)]
-        if not unknown or os.path.isdir(path) or (creating and not os.path.exists(path)):
+        if not unknown or os.path.isdir(path):
             return
+        if creating and not os.path.exists(path):
+            if not name.startswith("work/"):
+                return  # it is there the next time
+            # A step may find it there or not; a process, which is the outermost, starts with an empty folder.
+            unknown = [seen for seen in unknown if seen is not self.stack[0]]
         digest = self.files.of_file(path)
         for observed in unknown:
             observed.file[name] = digest
@@ -307,7 +312,7 @@ def _dispatch(observer: Observer, event: str, args: tuple[Any, ...], frame: Fram
         observer.opened(target, args[2] if isinstance(args[2], int) else 0)
     elif event == "sqlite3.connect":
         if target != ":memory:" and not target.startswith("file:"):
-            observer.opened(target, os.O_RDWR)
+            observer.opened(target, os.O_RDWR | os.O_CREAT)
     else:
         _ON_FOLDERS[event](observer, target)
 

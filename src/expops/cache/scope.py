@@ -11,6 +11,9 @@ from typing import Final
 from .asker import STANDARD
 from .discovery import Places
 
+_KERNEL: Final = ("/proc/", "/sys/", "/dev/")
+# The only part of these that holds files like any other: data sets, and scratch as in a temporary folder.
+_SHARED_MEMORY: Final = "/dev/shm/"
 _PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -19,16 +22,16 @@ class Scope:
 
     def __init__(self, project: str) -> None:
         self._project = project
-        self.outside = _uninteresting_folders(project)
+        self._installed = _installed(project)
         self._user_caches = _user_caches()
         self._hidden = os.path.join(project, ".expops") + os.sep
-        self._temporary = _temporary_folder()
+        self._temporary = (_temporary_folder(), _SHARED_MEMORY)
 
     def counts(self, path: str, places: Places, *, began: int, importing_library: bool) -> bool:
         """Whether a file or folder at an absolute path is an input of an action that ``began`` then (ns)."""
         if is_within(path, places.work):
             return True
-        if path.startswith(self.outside):
+        if self._is_outside(path):
             return False
         if importing_library and path.startswith(self._user_caches):
             # Such as matplotlib's list of fonts: made anew where it is missing, and other on every machine.
@@ -39,7 +42,13 @@ class Scope:
 
     def is_project_code(self, file: str) -> bool:
         """Whether source at that path is the project's own."""
-        return file.startswith(self._project + os.sep) and not file.startswith(self.outside)
+        return file.startswith(self._project + os.sep) and not self._is_outside(file)
+
+    def _is_outside(self, path: str) -> bool:
+        """Whether it is of an installed package, the interpreter or the kernel."""
+        if path.startswith(_KERNEL) and not path.startswith(_SHARED_MEMORY):
+            return True
+        return path.startswith(self._installed)
 
 
 def is_within(path: str, folder: str | None) -> bool:
@@ -85,8 +94,8 @@ def _temporary_folder() -> str:
         return os.path.abspath(os.environ.get("TMPDIR") or "/tmp") + os.sep
 
 
-def _uninteresting_folders(project: str) -> tuple[str, ...]:
-    # Installed packages count by version, the interpreter's own files and the kernel's not at all.
+def _installed(project: str) -> tuple[str, ...]:
+    # Installed packages count by version, the interpreter's own files not at all.
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, _PACKAGE}
     prefixes |= {STANDARD.rstrip(os.sep)}
     prefixes |= {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
@@ -95,7 +104,7 @@ def _uninteresting_folders(project: str) -> tuple[str, ...]:
     around = {folder for folder in folders if (project + os.sep).startswith(folder)}
     inner = {folder + name + os.sep for folder in around for name in ("lib", "lib64", "bin", "include", "share")}
     inner = {folder for folder in inner if not (project + os.sep).startswith(folder)}
-    return (*sorted(folders - around | inner), "/proc/", "/sys/", "/dev/")
+    return tuple(sorted(folders - around | inner))
 
 
 def _user_caches() -> tuple[str, ...]:

@@ -196,6 +196,8 @@ class ResultCache:
             items["action/" + look_up.action] = _dumps(variants).encode()
         if described.code.digest not in self._code_kept:
             items |= self._code_items(described.code, path)
+        # What was prefetched may not hide what is known by now.
+        self._raw.update({name: raw for name, raw in items.items() if name in self._raw})
         self._put(items)
         self._parts.pop("key/" + look_up.action, None)
         return result

@@ -76,7 +76,7 @@ class Acceptor:
             )
         _compare(name, described, old)
         now = SeedPath(self._seed, name, streams=described.code.streams)
-        then = SeedPath(self._seed, origin, streams=described.code.streams)
+        then = SeedPath(self._seed, origin, streams=_streams_before(described, old))
         self._compare_discovered(name, old.manifest.discovered, then)
         if described.key == old.key:
             raise Refused(f"'{name}' can't be accepted: its code is the same; it would run because {planned.reason}")
@@ -211,9 +211,7 @@ class Acceptor:
         drawn = old.manifest.discovered.get("seed", {}).get("")
         if drawn is None:
             return {}
-        streams = described.code.streams
-        own = [next(iter(symbols), "") + _SEED_BY for symbols in (described.code.symbols, old.symbols)]
-        then = {own[1] if name == own[0] else name: text for name, text in streams.items()}
+        streams, then = described.code.streams, _streams_before(described, old)
         # The number of the call, or with `seed_by` the fingerprint of the argument.
         calls: list[int | str] = [_number(before), *old.key.inputs.values()]
         for call in calls:
@@ -250,6 +248,14 @@ def _renamed(path: str, name: str) -> str:
 
 def _number(path: str) -> int:
     return int(path.rpartition("/")[2].partition("#")[2] or 1)
+
+
+def _streams_before(described: Described, old: _Old) -> dict[str, str]:
+    """What the seeds of steps depend on now, with the function under its old name."""
+    now, before = (next(iter(symbols), "") for symbols in (described.code.symbols, old.symbols))
+    own = (now + _SEED_BY, now + ".")
+    streams = described.code.streams.items()
+    return dict(sorted((before + name[len(now) :] if name.startswith(own) else name, text) for name, text in streams))
 
 
 def _seeds(root: int, path: str, call: int | str, streams: Mapping[str, str]) -> SeedPath:

@@ -107,7 +107,7 @@ class StepCalls:
         except CannotFingerprint as fault:
             self.session.warn(f"step '{path}' runs each time: {fault}")
             return self._execute_unkeyed(step, path, seeds, args, kwargs, str(fault))
-        seeds.streams = known.described.code.streams
+        seeds.streams = {name: text for code in known.code for name, text in code.streams.items()}
         action = known.described.key.digest()
         unstable = self.session.cache.unstable(action)
         if unstable:
@@ -186,7 +186,7 @@ class StepCalls:
         except Exception:
             session.cache.unkept(call.path, call.look_up, "!failed")
             raise
-        for file in call.described.code.files:
+        for file in {file: None for code in call.known.code for file in code.files}:
             if file in session.imports:
                 run.frame.observed.add(session.imports[file])
         if session.audit is not None and run.ran is not None:
@@ -258,7 +258,7 @@ class StepCalls:
         return ", ".join(sorted(f"'{name}'" for name, mark in now.items() if before[name] != mark))
 
     def _stale(self, call: _Call) -> str:
-        if self.session.as_loaded(call.described.code):
+        if all(self.session.as_loaded(code) for code in call.known.code):
             return ""
         return "ran code that was edited meanwhile, so its result is not cached"
 
@@ -334,7 +334,7 @@ class StepCalls:
         """Make what the step is handed or names its input, for it may read that unseen."""
         if known is not None:
             session = self.session
-            claim(session.observer, session.describer, known.described.code, known.arguments)
+            claim(session.observer, session.describer, known.code, known.arguments)
 
     def _end(self, run: _Run, drew: bool, before: artifacts.Snapshot, known: DescribedCall | None) -> None:
         """Sum up what the step did; if it failed, all of that is the caller's, who may catch the exception."""

@@ -7,7 +7,8 @@ its input; and if its code reaches such a library, so does text that names a fil
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from ..cache.input_file import InputFile
@@ -22,9 +23,14 @@ _LONGEST: Final = 1000
 _CODE: Final = (".py", ".pyc", ".so", ".pyd")
 
 
-def claim(observer: Observer, describer: Describer, code: CodeFingerprint, arguments: Mapping[str, object]) -> None:
-    """Make inputs, of the action that is about to execute, of what it may read unseen."""
-    unseen = reads_unseen(code.libraries, lambda: describer.names(code))
+def claim(
+    observer: Observer, describer: Describer, codes: Sequence[CodeFingerprint], arguments: Mapping[str, object]
+) -> None:
+    """Make inputs, of the action that is about to execute, of what it may read unseen.
+
+    ``codes`` is its own code, and that of functions and classes that it is handed.
+    """
+    unseen = any(reads_unseen(code.libraries, partial(describer.names, code)) for code in codes)
     for item in _leaves(arguments.values()):
         if isinstance(item, str):
             if unseen and _may_name_a_file(item):
@@ -38,8 +44,16 @@ def claim(observer: Observer, describer: Describer, code: CodeFingerprint, argum
     if unseen:
         for path in observer.declared:
             observer.declare(path)
-        for path in _named_in(observer.places.project, describer.texts(code)):
+        for path in _named_in(observer.places.project, _texts(describer, codes)):
             _claim_text(observer, path)
+
+
+def _texts(describer: Describer, codes: Iterable[CodeFingerprint]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for code in codes:
+        for file, texts in describer.texts(code).items():
+            found.setdefault(file, []).extend(texts)
+    return found
 
 
 def _leaves(values: Iterable[object]) -> Iterator[str | os.PathLike[str]]:

@@ -32,13 +32,15 @@ class _Known(NamedTuple):
 
 
 class DescribedCall(NamedTuple):
-    """A step call: its key with words, its arguments by name, the variables that the function closes over, and the
-    module variables that it reaches, each with what tells whether it changes."""
+    """A step call: its key with words, its arguments by name, the variables that the function closes over, the module
+    variables that it reaches, each with what tells whether it changes, and all code that it may run: its own, and that
+    of functions and classes among arguments and enclosed variables."""
 
     described: Described
     arguments: dict[str, object]
     enclosed: dict[str, object]
     variables: dict[Variable, str]
+    code: tuple[CodeFingerprint, ...]
 
 
 class Describer:
@@ -57,6 +59,8 @@ class Describer:
         self._described: list[type] = []
         self._texts: dict[str, dict[str, list[str]]] = {}
         self._names: dict[str, frozenset[str]] = {}
+        self._handed: dict[str, CodeFingerprint] = {}
+        self._variables: dict[str, tuple[Variable, ...]] = {}
         self.state = ModuleState(self.code_of, always=always)
 
     def code_of(self, value: object) -> str | None:
@@ -64,6 +68,7 @@ class Describer:
         found = self._code.of_object(value)
         if found is None:
             return None
+        self._handed[found.digest] = found
         if isinstance(value, type) and "<locals>" in value.__qualname__:
             return digest_of([found.digest, self._enclosed_by(value)])
         return found.digest
@@ -117,6 +122,7 @@ class Describer:
     def forget(self) -> None:
         """Work out anew what functions reach: another module was loaded."""
         self._known.clear()
+        self._variables.clear()
 
     def step(
         self,
@@ -133,19 +139,30 @@ class Describer:
         known = self._of(function)
         variables = {variable: variable.mark() for variable in known.variables}
         if known.loaded and any(variables[variable] != mark for variable, mark in known.loaded.items()):
+            self._variables.clear()
             known = self._learn(function)  # a module was loaded anew
             variables = {variable: variable.mark() for variable in known.variables}
         arguments = known.binder.bind(args, kwargs)
         if caching.ignore:
             arguments = {name: value for name, value in arguments.items() if name not in caching.ignore}
         enclosed: dict[str, object] = self._code.closure(function) if known.typed or _may_enclose(function) else {}
+        self._handed.clear()
+        inputs = self.fingerprints(arguments, "argument")
         closure = self.fingerprints(enclosed, "enclosed variable") if enclosed else _NONE
+        handed = tuple(self._handed.values())
+        variables |= {variable: variable.mark() for code in handed for variable in self._reached(code)}
         if variables and (changed := self.state.inputs(variables)):
             closure = {**closure, **changed}
-        inputs = self.fingerprints(arguments, "argument")
         version = caching.version if caching.version and not _says(known.code, caching.version) else ""
         key = ActionKey("step", function.__qualname__, known.code.digest, inputs, _NONE, closure, version, self.profile)
-        return DescribedCall(Described(key, known.code, _NONE, _NONE), arguments, enclosed, variables)
+        described = Described(key, known.code, _NONE, _NONE)
+        return DescribedCall(described, arguments, enclosed, variables, (known.code, *handed))
+
+    def _reached(self, code: CodeFingerprint) -> tuple[Variable, ...]:
+        """The module variables that a function or class reaches which is handed to a step."""
+        if code.digest not in self._variables:
+            self._variables[code.digest] = self.state.variables(code.symbols, self._namespaces(code.files))
+        return self._variables[code.digest]
 
     def _of(self, function: Callable[..., Any]) -> _Known:
         known = self._known.get(id(getattr(function, "__code__", function))) or self._learn(function)

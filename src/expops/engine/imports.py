@@ -18,6 +18,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from ..cache.observe import Observer, watch
+from ..cache.watching import unwatched
 from ..hashing.code import ProjectCode
 from ..hashing.digest import digest_bytes
 from ..seeding.late import WrappedLoader
@@ -95,7 +96,8 @@ class ImportGuard:
 
     def execute(self, name: str, origin: str | None, module: ModuleType, loader: Any) -> None:
         """Execute a module that is being imported."""
-        file = self.project_file(origin)
+        with unwatched():
+            file = self.project_file(origin)
         if file is None:
             self._execute_library(name, lambda: loader.exec_module(module))
         else:
@@ -135,7 +137,8 @@ class ImportGuard:
         self.read[file] = observed.values()
         if self._observer.stack:
             self._observer.stack[-1].add(self.read[file])
-        self.executed(file, module.__dict__)
+        with unwatched():  # to learn of what was made it reads code
+            self.executed(file, module.__dict__)
 
     def _source(self, file: str, loader: Any) -> CodeType | None:
         """The code of a source file, as it was when this was first asked for; ``None`` for other kinds of module."""

@@ -232,7 +232,7 @@ class Execution:
         self, calls: StepCalls, frame: Frame, function: Callable[..., Any], arguments: dict[str, object]
     ) -> Mapping[str, object]:
         """Call the process's function, seeded and watched."""
-        claim(self.shared.observer, self.shared.describer, self.task.described.code, arguments)
+        claim(self.shared.observer, self.shared.describer, [self.task.described.code], arguments)
         context.enter(calls)
         try:
             with SeededAction(self.seeds.seed_for) as seeded:

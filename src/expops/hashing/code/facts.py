@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 from .model import FunctionFacts, Option, Parameter
 
 # Part of every memo key: raise it whenever reading the same file gives other facts, or facts of another shape.
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 DATA: Final = "data"
 FUNCTION: Final = "function"

@@ -27,9 +27,9 @@ class CodeFingerprint(NamedTuple):
     the import-time statements that have effects), ``libraries`` distributions to versions (see :mod:`.versions`),
     ``counted`` is what of these the digest is made of, and ``widened`` maps files to the reason why static reading gave
     up there, so that all of the file counts. Options of steps are symbols of their own,
-    ``"src/lib.py::clean@version"``, with their text in place of a digest. ``streams`` has the options ``seed_by``
-    alike; they are no part of ``digest``, since they matter only to what draws random numbers. ``modules`` are the
-    files whose import the code brings about, with effects or without.
+    ``"src/lib.py::clean@version"``, with their text in place of a digest. ``streams`` tells alike of every step what
+    its seed depends on, as ``@seed_by``; they are no part of ``digest``, since they matter only to what draws random
+    numbers. ``modules`` are the files whose import the code brings about, with effects or without.
     """
 
     digest: str

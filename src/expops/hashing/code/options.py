@@ -18,6 +18,7 @@ from .normalise import normal_forms
 VERSION: Final = "version"
 IGNORE: Final = "ignore"
 SEED_BY: Final = "seed_by"
+BY_NUMBER: Final = "#"  # the seed of a step whose decorator doesn't say more: what is no step has none of its own
 COMPUTED: Final = "="  # in front of the digest of an option that is no literal
 
 _COUNTED: Final = {"step": (VERSION, IGNORE, SEED_BY), "process": (VERSION,)}
@@ -50,8 +51,9 @@ def counted(decorator: ast.expr, qualname: str, context: Context) -> tuple[list[
     """References for the options that count, and the expressions among them whose own references count too."""
     chain = chain_of(callee(decorator)) or [""]
     names = _COUNTED.get(chain[-1], ())
+    by_number = [f"o:{SEED_BY}|{qualname}|{BY_NUMBER}"] if SEED_BY in names else []
     if not isinstance(decorator, ast.Call):
-        return [], []
+        return by_number, []
     found: list[str] = []
     computed = [(f"{number}", node) for number, node in enumerate(decorator.args)]
     for keyword, option in zip(decorator.keywords, map(_option, decorator.keywords), strict=True):
@@ -65,6 +67,8 @@ def counted(decorator: ast.expr, qualname: str, context: Context) -> tuple[list[
     for name, node in computed:
         digest = digest_bytes(normal_forms(node, context)[0])
         found.append(f"o:{name}|{qualname}|{COMPUTED}{digest}")
+    if not computed and not any(text.startswith(f"o:{SEED_BY}|") for text in found):
+        found += by_number
     return found, [node for _, node in computed]
 
 

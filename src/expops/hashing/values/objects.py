@@ -44,7 +44,10 @@ def reduced(value: object, context: Context, without: frozenset[str] = _NOTHING)
     """The node of any object that pickle can take apart, less the attributes in ``without``."""
     parts = _reduce(value)
     if isinstance(parts, str):
-        return node("global", [type(value), getattr(value, "__module__", None), parts])
+        named = [type(value), getattr(value, "__module__", None), parts]
+        wrapped = getattr(value, "__wrapped__", None)
+        # A decorated function, such as a step, is kept by name, and is its code all the same.
+        return node("global", [*named, wrapped] if callable(wrapped) else named)
     function, arguments, state, listed, pairs, setter = itertools.islice(itertools.chain(parts, [None] * 4), 6)
     made: list[object]
     if function is _new_object:
