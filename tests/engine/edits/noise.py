@@ -20,6 +20,12 @@ def files(project: Project, rendered: Rendered) -> dict[str, str]:
     return found
 
 
+def annotated(project: Project, module: str) -> int | None:
+    """Which words the annotations in a module are, ``None`` for no annotations."""
+    noise = project.noise.get(module, 0)
+    return noise // EVERY if noise & ANNOTATIONS else None
+
+
 def rewrite(head: str, blocks: list[tuple[str, bool]], noise: int) -> str:
     """The file's text; the bits of ``noise`` say what is done to it, the rest of it varies the words."""
     word = noise // EVERY

@@ -19,6 +19,7 @@ from expops.seeding.derive import derive_seed
 
 from .kinds import AT_IMPORT, base_of, has_effects, kind_of
 from .model import MODULUS, Helper, Process, Project, Source, Statement, Step, Use, statements
+from .noise import annotated
 from .render import Rendered, source_of
 from .sources import held, is_presence_only
 
@@ -167,6 +168,10 @@ class Oracle:
             knows["everything"] = self._everything
         imported = rendered.imported({rendered.real[name].partition("\n")[0][2:] for name in here})
         effects, reads = self._at_import(imported)
+        helpers = self.project.helpers.values()
+        if any(helper.kind == "single dispatch" and helper.module in imported for helper in helpers):
+            # It asks for annotations, of whatever is registered with it.
+            effects["annotations"] = repr([annotated(self.project, module) for module in sorted(imported)])
         return Code(needs, {**knows, "modules": effects}, reads)
 
     def _reached(self, roots: tuple[str, ...]) -> list[str]:
