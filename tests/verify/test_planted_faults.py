@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from faults import CLEAN, EDGES, FAULTS, FILES, SCRIPTS, Fault
+
 from verify_project import Done, Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
