@@ -142,9 +142,10 @@ class Oracle:
                 names = self.project.below(helper.name)
                 code |= {name: self.rendered.real[name] for name in names}
                 code |= {"everything": self._everything} if self.rendered.wide.intersection(names) else {}
-            source = source_of(helper)
-            if kind in AT_IMPORT and source.kind != "literal":
-                reads[f"{source.kind} {source.name}"] = held(self.project, source)[0]
+            asked = self.project.below(helper.name) if kind == "helpers at import" else [helper.name]
+            for source in (source_of(self.project.helpers[name]) for name in asked if kind in AT_IMPORT):
+                if source.kind != "literal":
+                    reads[f"{source.kind} {source.name}"] = held(self.project, source)[0]
         # Only modules that are imported take part.
         imports = {"imports": repr(self.rendered.imports())} if code or reads else {}
         return {**code, **imports}, reads
