@@ -40,7 +40,7 @@ LOOK = """
         print(json.dumps([torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()]))
         return {}
 """
-# Adds from several threads at once, in an order of chance.
+# Adds from several threads at once, in an order of chance; long enough that they do meet, also where cores are busy.
 ADDING = """
     import torch
     from expops import process, step
@@ -53,7 +53,7 @@ ADDING = """
 
     @process()
     def histogram():
-        return {"histogram": added(400_000)}
+        return {"histogram": added(20_000_000)}
 """
 
 
@@ -93,6 +93,7 @@ def test_a_training_runs_and_is_the_same_twice(tmp_path: Path, framework: str, p
     assert outputs(first) == outputs(again)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="platform: one core adds in one order")
 def test_verify_finds_what_the_profile_mends(tmp_path: Path) -> None:
     project = small(tmp_path, ADDING, "histogram")

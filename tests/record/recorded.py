@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -93,6 +94,7 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-def expops(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def expops(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "expops", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    given = {**os.environ, **environment}
+    return subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from expops.record.pylock import pylock, requirements
 from expops.runs.environment import environment
-from expops.runs.secrets import is_secret, without_credentials
+from expops.runs.secrets import is_secret, redacted
 
 PACKAGES: list[dict[str, Any]] = [
     {"name": "a", "version": "1.0", "wheel": "a-1.0-py3-none-any.whl", "record": "0" * 64},
@@ -104,7 +104,5 @@ def test_names_of_what_is_none(path: str) -> None:
 
 
 def test_credentials_are_taken_out_of_urls() -> None:
-    assert (
-        without_credentials("git+https://u:p@h.org/x and redis://:p@h:1/0") == "git+https://h.org/x and redis://h:1/0"
-    )
-    assert without_credentials("mail me@h.org, see https://h.org/@me") == "mail me@h.org, see https://h.org/@me"
+    assert redacted("git+https://u:p@h.org/x and redis://:p@h:1/0") == "git+https://h.org/x and redis://h:1/0"
+    assert redacted("mail me@h.org, see https://h.org/@me") == "mail me@h.org, see https://h.org/@me"

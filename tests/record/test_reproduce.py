@@ -295,3 +295,33 @@ def test_a_declared_tolerance_counts_for_that_metric_alone(tmp_path: Path) -> No
     sandbox.configure([{"name": "fit", "tolerance": {"far": 1e-3}}])
     sandbox.run(forced=["fit"])
     assert verdicts(reproduce("last", cwd=sandbox.root)[1])["fit"][0] == "different"
+
+
+def test_without_workers_hash_seed_and_numeric_profile_are_those_of_workers(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "project")
+    sandbox.write(
+        "src/model.py",
+        """
+        import ctypes
+        from expops import process
+
+        def threads():
+            environment = ctypes.CDLL(None)
+            environment.getenv.restype = ctypes.c_char_p
+            return environment.getenv(b"OMP_NUM_THREADS")
+
+        @process()
+        def look():
+            return {"order": list({str(number) for number in range(40)}), "threads": threads()}
+        """,
+    )
+    sandbox.configure(["look"])
+    path = sandbox.root / "configs" / "project_config.yaml"
+    document = json.loads(path.read_text())
+    document["reproducibility"]["profile"] = "stable"
+    path.write_text(json.dumps(document))
+    sandbox.run(jobs=1)
+    ran = expops(
+        "reproduce", "last", "--json", "--jobs", "0", cwd=sandbox.root, PYTHONHASHSEED="5", OMP_NUM_THREADS="3"
+    )
+    assert json.loads(ran.stdout)["verdict"] == "same", ran.stdout

@@ -409,3 +409,16 @@ def test_blobs_in_a_bucket_and_records_at_home_are_refused(tmp_path: Path, backe
     done = Machine(tmp_path / "one", f"{{url: 's3://b', backend: {backend}}}", {}).command("status")
     assert done.returncode == 2
     assert "use 'bucket, redis or postgresql', or leave it out" in done.stderr
+
+
+def test_what_one_machine_found_unstable_the_other_does_not_take(gcs: tuple[str, Buckets], tmp_path: Path) -> None:
+    url, _ = gcs
+    one, other = (on_gcs(tmp_path / name, url, ", require_stable: true") for name in ("one", "other"))
+    for machine in (one, other):
+        machine.write(MODEL.replace('"name": "x"', '"name": list(set("abcdefgh"))'))
+    one.run()
+    assert one.command("verify", "load", "--vary", "hash-seed", "--turns", "1").returncode == 3
+    assert outcomes(one.run()[0])["load"] == "executed"
+    document, _ = other.run()
+    assert outcomes(document) == {"load": "executed", "load/draw": "hit", "total": "hit"}
+    assert "found it unstable" in document["actions"][0]["reason"] + document["actions"][1]["reason"]

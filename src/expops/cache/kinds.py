@@ -30,7 +30,7 @@ def merged_variants(mine: bytes | None, theirs: bytes) -> bytes:
 KINDS: Final = Kinds(
     shared=SHARED,
     own=("cleared",),
-    followed=("last/",),
+    followed=("last/", "verified/"),
     # By content: a run that lacks one need not wait for a network to learn that others have it.
     unasked=("record/",),
     merged={ACTION: merged_variants},

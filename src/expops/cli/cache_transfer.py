@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from typing import Final
 
 from .. import wiring
 from ..cache.kinds import KINDS
@@ -15,9 +13,7 @@ from ..errors import StorageError, UsageError
 from . import opening
 from .documents import write_json
 from .text import plural, size
-from .uploading import drain, sent
-
-_SHOWN: Final = 5.0  # seconds between lines of progress
+from .uploading import drain, paced, sent
 
 
 def transfer(stores: opening.Stores, args: argparse.Namespace) -> int:
@@ -50,13 +46,10 @@ def _push(tier: wiring.Tier, args: argparse.Namespace) -> int:
 
 
 def _pull(tier: wiring.Tier, args: argparse.Namespace) -> int:
-    shown = time.monotonic()
+    now_and_then = paced(_tell)
 
     def moved(pulled: Pulled) -> None:
-        nonlocal shown
-        if time.monotonic() - shown > _SHOWN:
-            shown = time.monotonic()
-            _tell(f"pulling from {tier.address}: {_words(pulled)} so far")
+        now_and_then(f"pulling from {tier.address}: {_words(pulled)} so far")
 
     ends = tier.ends
     keys = keys_of(ends.remote_kv, Selection(args.run, args.process))

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+from .. import wiring
 from ..errors import CorruptData, UsageError
+from ..pipeline.config import PROFILES
 from ..record.compare import COULD_NOT_RUN, DIFFERENT, NOT_RECORDED, SAME, WITHIN, Compared, Tolerance, worst
 from ..record.rebuild import rebuild
 from ..record.reproduce import Reproduction, reproduce
@@ -62,8 +64,9 @@ def parser() -> Parser:
 def execute(args: argparse.Namespace) -> int:
     """Run it again and compare."""
     source = _source(args)
+    warning = _fix_environment(source.document) if args.jobs == 0 else ""
     with _folder(args.into) as folder, stdout_on_stderr():
-        made = _made_again(args, source, folder)
+        made = _made_again(args, source, folder, warning)
     verdict = worst(made.compared)
     document = _document(source.document, made, verdict, args.into)
     if args.json:
@@ -90,8 +93,18 @@ def _folder(into: str | None) -> Iterator[str]:
         yield os.path.join(folder, "project")
 
 
-def _made_again(args: argparse.Namespace, source: _Source, folder: str) -> Reproduction:
+def _fix_environment(document: Mapping[str, Any]) -> str:
+    from . import inline  # workers have theirs from the start
+
+    profile = (document["configuration"]["resolved"] or {}).get("profile")
+    # Another one is told where the recorded project is loaded.
+    return inline.fix(wiring.worker_environment(profile if profile in PROFILES else PROFILES[0]))
+
+
+def _made_again(args: argparse.Namespace, source: _Source, folder: str, warning: str) -> Reproduction:
     watcher = PlainWatcher(sys.stderr, sys.stderr)
+    if warning:
+        watcher.warned(warning)
     tolerance = Tolerance(args.rtol, args.atol)
     try:
         rebuilt = rebuild(source.document, folder, project=source.project, data=args.data)

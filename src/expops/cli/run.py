@@ -96,7 +96,7 @@ def execute(args: argparse.Namespace) -> int:
             audit=args.audit_code,
         )
         if args.seeds is not None:
-            return _sweep(args, loaded, options)
+            return _sweep(args, loaded, options, warning)
         watcher = _watcher(args, loaded, options)
         if warning:
             watcher.warned(warning)
@@ -109,7 +109,7 @@ def execute(args: argparse.Namespace) -> int:
     return _DIFFERENCE if unfollowed and result.run.status == "done" else _EXIT.get(result.run.status, 1)
 
 
-def _sweep(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) -> int:
+def _sweep(args: argparse.Namespace, loaded: wiring.Loaded, options: Options, warning: str) -> int:
     from . import sweep  # not needed by a run with one seed
     from .documents import stdout_on_stderr
     from .report import print_failures
@@ -125,6 +125,8 @@ def _sweep(args: argparse.Namespace, loaded: wiring.Loaded, options: Options) ->
     def run(one: Options) -> RunResult:
         watcher = _watcher(args, loaded, one)
         watcher.note(f"seed {one.seed}:")
+        if warning and one.seed == wanted[0]:
+            watcher.warned(warning)
         result = _run(loaded, one, watcher)
         print_failures(result.actions, Printer(sys.stderr))
         return result

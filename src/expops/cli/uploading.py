@@ -61,16 +61,22 @@ def uploading(loaded: wiring.Loaded, watcher: PlainWatcher) -> Iterator[Uploads]
 
 def drain(uploader: Uploader, address: str, tell: Callable[[str], object]) -> None:
     """Upload all that waits, and tell how far it is. Raises ``StorageError`` and ``KeyboardInterrupt``."""
+    now_and_then = paced(tell)
+    uploader.moved = lambda progress: now_and_then(f"uploading to {address}: {sent(progress)} so far")
+    uploader.drain()
+
+
+def paced(tell: Callable[[str], object]) -> Callable[[str], None]:
+    """``tell`` for lines of progress, of which one in a few seconds is enough."""
     shown = time.monotonic()
 
-    def moved(progress: Progress) -> None:
+    def now_and_then(line: str) -> None:
         nonlocal shown
         if time.monotonic() - shown > _SHOWN:
             shown = time.monotonic()
-            tell(f"uploading to {address}: {sent(progress)} so far")
+            tell(line)
 
-    uploader.moved = moved
-    uploader.drain()
+    return now_and_then
 
 
 def sent(progress: Progress) -> str:

@@ -6,7 +6,7 @@ import os
 import subprocess
 from typing import Any, Final
 
-from ..runs.secrets import GIT_PATTERNS, without_credentials
+from ..runs.secrets import GIT_PATTERNS, redacted
 
 LARGEST: Final = 1 << 20  # bytes of a diff
 _PATIENCE: Final = 20  # seconds
@@ -18,9 +18,7 @@ def changes(folder: str, *, dirty: bool) -> dict[str, Any]:
     Files whose names say that they hold secrets are left out. ``diff`` is ``None`` for a clean
     checkout, and for a diff that is too large, of which ``note`` tells.
     """
-    found: dict[str, Any] = {
-        "remote": without_credentials(_git(folder, "remote", "get-url", "origin").decode().strip())
-    }
+    found: dict[str, Any] = {"remote": redacted(_git(folder, "remote", "get-url", "origin").decode().strip())}
     found["diff"], found["note"] = _diff(folder) if dirty else (None, "")
     return found
 
@@ -30,7 +28,7 @@ def _diff(folder: str) -> tuple[str | None, str]:
     raw = _git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv", "--", ".", *left_out)
     if len(raw) > LARGEST:
         return None, f"the diff has {len(raw):,} bytes, more than {LARGEST:,}"
-    return without_credentials(raw.decode("utf-8", "backslashreplace")), ""
+    return redacted(raw.decode("utf-8", "backslashreplace")), ""
 
 
 def _git(folder: str, *arguments: str) -> bytes:

@@ -11,7 +11,7 @@ from ..cache import artifacts
 from ..cache.sources import PREFIX
 from ..hashing.digest import digest_bytes
 from ..pipeline.config import Config
-from ..runs.secrets import is_secret, without_credentials
+from ..runs.secrets import is_secret, redacted
 from .project import Project
 
 LARGEST: Final = 1 << 20  # bytes of one file
@@ -46,7 +46,7 @@ def small_inputs(project: Project, names: Iterable[str], known: Mapping[str, str
 
 def without_secrets(configuration: bytes) -> bytes:
     """The configuration file without the credentials of its stores: a run made again has stores of its own."""
-    return without_credentials(configuration.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    return redacted(configuration.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def _within(path: str, folder: str) -> bool:
@@ -86,5 +86,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, str):
-        return without_credentials(value)
+        return redacted(value)
     return value if value is None or isinstance(value, bool | int | float) else str(value)

@@ -186,6 +186,7 @@ class Workspace:
     def close(self) -> None:
         """Write down what is pending and let go."""
         self.imports.remove()
+        profiles.watch(profiles.FAST)  # whoever imports a library next is not of this run
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
         self._unload()
         ambient.put_back(self._mark)

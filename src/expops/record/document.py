@@ -16,7 +16,7 @@ from ..kv.base import KVStore
 from ..runs.canonical import digest, finite
 from ..runs.ledger import Ledger
 from ..runs.model import ActionRecord, Metrics, RunRecord
-from ..runs.secrets import is_secret, without_credentials
+from ..runs.secrets import is_secret, redacted
 from .pylock import pylock
 
 SCHEMA: Final = "expops.run/1"
@@ -49,7 +49,7 @@ def run_document(run: Run, kv: KVStore) -> dict[str, Any]:
             "id": record.run_id,
             "status": run.status,
             "seed": record.seed,
-            "command": [without_credentials(word) for word in record.command],
+            "command": [redacted(word) for word in record.command],
             "overrides": record.overrides,
             "targets": record.targets,
         },

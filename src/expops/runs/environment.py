@@ -12,7 +12,7 @@ import sysconfig
 from importlib.metadata import Distribution, distributions
 from typing import Any, Final
 
-from .secrets import without_credentials
+from .secrets import redacted
 
 _HEADER: Final = re.compile(r"^(Name|Version): *(\S.*?)\r?$", re.MULTILINE)
 
@@ -81,7 +81,7 @@ def _joined(tags: list[str]) -> str:
 
 def _origin(direct: dict[str, Any]) -> dict[str, Any]:
     """Where a package came from that is from no index (PEP 610), without credentials and folders of this machine."""
-    url = without_credentials(str(direct.get("url", "")))
+    url = redacted(str(direct.get("url", "")))
     if url.startswith("file:"):
         url = os.path.basename(url.rstrip("/"))
     return {**direct, "url": url}

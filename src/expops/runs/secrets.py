@@ -37,6 +37,6 @@ def is_secret(path: str) -> bool:
     return named.fullmatch(name) is not None or any(_SECRET.fullmatch(folder) for folder in folders)
 
 
-def without_credentials(text: str) -> str:
+def redacted(text: str) -> str:
     """``text`` with ``user:password@``, and the values of options such as ``?password=``, taken out of its URLs."""
     return _OPTIONS.sub(r"\1", _CREDENTIALS.sub("", text)) if "://" in text else text
