@@ -35,10 +35,11 @@ class Expected:
         """Some of the cache is lost or damaged: in the next run anything may execute."""
         self.trusted = False
 
-    def check(self, action: Action, outcomes: Mapping[str, str], reasons: Mapping[str, str], readable: str) -> None:
+    def check(self, action: Action, outcomes: Mapping[str, str], reasons: Mapping[str, str], readable: str) -> bool:
         """Check an action of the model, with the steps below it, against what a run has made of it.
 
-        ``readable`` stands for all files, variables and the seed, read or not.
+        ``readable`` stands for all files, variables and the seed, read or not. Tells whether the result was made by an
+        execution of the action as it is now, and of its steps: else that may have read more than it would now.
         """
         outcome = outcomes.get(action.path)
         needed, known = action.needed, action.known
@@ -48,19 +49,19 @@ class Expected:
             elif needed not in self._needed:
                 assert outcome == "executed", f"stale: {action.path} was {outcome}, {self._news(action)}"
         assert outcome in ("hit", "executed"), f"{action.path} was {outcome}"
+        as_now = known in self._known
         if outcome == "executed":
             if self.trusted:
                 self._check_reason(action, reasons[action.path])
-            for step in action.steps:
-                self.check(step, outcomes, reasons, readable)
-        self._needed.add(needed)
-        if outcome == "executed":
-            self._known.add(known)
+            as_now = False not in [self.check(step, outcomes, reasons, readable) for step in action.steps]
             self._ran |= {repr(action.needs["code"]), repr(action.knows["code"]), repr(_before_found(action))}
+        self._needed.add(needed)
+        if as_now:
+            self._known.add(known)
         else:
-            # The result may come of an execution that had read more than one would now.
             self._again.add((known, readable))
         self._last[action.path] = action
+        return as_now
 
     def trust(self) -> None:
         """After a run all that it went through is in the cache again."""

@@ -19,6 +19,9 @@ CALLING = frozenset(
 )
 # They define NAME_Class with a method `run`, of which `subclass` makes a subclass.
 WITH_CLASS = ("method", "property", "metaclass", "attribute", "attribute of a base", "bound method", "dataclass")
+# The name is bound to an object that holds the constant's value: whoever is handed it depends on that value, and not on
+# where the value comes from.
+HOLDING = frozenset({"factory", "partial", "decorator's argument"})
 # Definitions that may stand anywhere in the module.
 MOVABLE = frozenset({"function", "nested function", "generator", "match", "recursion", "mutual recursion"})
 

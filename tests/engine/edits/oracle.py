@@ -17,7 +17,7 @@ import numpy
 
 from expops.seeding.derive import derive_seed
 
-from .kinds import AT_IMPORT, base_of, has_effects, kind_of
+from .kinds import AT_IMPORT, HOLDING, base_of, has_effects, kind_of
 from .model import MODULUS, Helper, Process, Project, Source, Statement, Step, Use, statements
 from .noise import annotated
 from .render import Rendered, source_of
@@ -142,9 +142,10 @@ class Oracle:
                 names = self.project.below(helper.name)
                 code |= {name: self.rendered.real[name] for name in names}
                 code |= {"everything": self._everything} if self.rendered.wide.intersection(names) else {}
-            source = source_of(helper)
-            if kind in AT_IMPORT and source.kind != "literal":
-                reads[f"{source.kind} {source.name}"] = held(self.project, source)[0]
+            asked = self.project.below(helper.name) if kind == "helpers at import" else [helper.name]
+            for source in (source_of(self.project.helpers[name]) for name in asked if kind in AT_IMPORT):
+                if source.kind != "literal":
+                    reads[f"{source.kind} {source.name}"] = held(self.project, source)[0]
         # Only modules that are imported take part.
         imports = {"imports": repr(self.rendered.imports())} if code or reads else {}
         return {**code, **imports}, reads
@@ -308,7 +309,7 @@ class Oracle:
         code = self._code_of((step.name,))
         if handed is not None:
             more = self._code_of((handed.ref, "Holder") if step.takes == "h" else (handed.ref,))
-            inputs[step.takes] = (handed.ref, more.needs)
+            inputs[step.takes] = (handed.ref, {**more.needs, handed.ref: self._as_value(handed.ref)})
             code = Code(code.needs, {**code.knows, "handed": more.knows}, {**code.reads, **more.reads})
 
         def body() -> int:
@@ -319,6 +320,15 @@ class Oracle:
             return self._body(step.body, start)
 
         return self._call(step.name, code, {"inputs": inputs}, body)
+
+    def _as_value(self, name: str) -> object:
+        """What must count of a helper's own definition where the helper is an argument."""
+        helper, plain = self.project.helpers[name], self.rendered.plain[name]
+        source = source_of(helper)
+        if kind_of(self.project, helper) not in HOLDING or source.kind == "literal":
+            return plain
+        _, _, definition = plain.partition("    return v\n\n")
+        return definition.replace(f"{name}_const()", str(held(self.project, source)[1]))
 
     def _nested(self, statement: Statement, x: int) -> int:
         number, use = statement.number, statement.use

@@ -331,16 +331,15 @@ class Holder:
 
     def head(self, module: str) -> str:
         """The import lines of a module."""
-        text = "".join(block for block, _ in self._blocks[module])
         names = self._names[module]
-        head = self._libraries(module)
-        head += ["import registry"] if "registry." in text else []
-        head += ["from expops import log_metric, process, step"] if "@step" in text or "@process" in text else []
-        return "\n".join([*head, *names.stars, *names.lines])
+        return "\n".join([*self._libraries(module), *names.stars, *names.lines])
 
     def _libraries(self, module: str) -> list[str]:
         text = "".join(block for block, _ in self._blocks[module])
-        return [f"import {name}" for name in LIBRARIES if f"{name}." in text]
+        found = [f"import {name}" for name in (*LIBRARIES, "registry") if f"{name}." in text]
+        if "@step" in text or "@process" in text:
+            found.append("from expops import log_metric, process, step")
+        return found
 
     def _in_package(self) -> list[Helper]:
         helpers = [helper for helper in self.project.helpers.values() if helper.module.startswith("pk.")]
