@@ -26,7 +26,7 @@ from .kv.base import KVStore
 from .kv.breaker import CircuitBreaker
 from .kv.journal import JournaledKV, recover
 from .kv.sqlite import SQLiteKV
-from .pipeline.config import CONFIG_PATH, CacheConfig, Config, StoreConfig
+from .pipeline.config import CONFIG_PATH, DATA_ONLY, CacheConfig, Config, StoreConfig
 from .pipeline.config_load import find_project, load_config
 from .pipeline.nearest import advice
 from .pipeline.override import override
@@ -69,6 +69,7 @@ def open_cache(folder: str, config: Config, mode: str, scratch: str) -> ResultCa
     if not _keeps(folder, mode):
         cache.blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), cache.blobs)
     cache.require_stable = config.cache.require_stable
+    cache.data_only = config.cache.codecs == DATA_ONLY
     cache.read, cache.write = mode in ("readwrite", "read"), mode in ("readwrite", "write")
     return cache
 
@@ -238,7 +239,9 @@ def open_replay(folder: str, config: Config, scratch: str, name: str, write: boo
     blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), _blobs(folder, config))
     place = os.path.join(scratch, "stores", name)
     os.makedirs(place, exist_ok=True)
-    return ReplayCache(_embedded_kv(os.path.join(place, "cache.sqlite")), blobs, write=write)
+    cache = ReplayCache(_embedded_kv(os.path.join(place, "cache.sqlite")), blobs, write=write)
+    cache.data_only = config.cache.codecs == DATA_ONLY
+    return cache
 
 
 def _blobs(folder: str, config: Config) -> ObjectStore:

@@ -110,6 +110,10 @@ class Manifest(NamedTuple):
         found = [digest for value in self.outputs.values() for digest in value.blobs()]
         return found + [item.content.digest for item in self.artifacts if isinstance(item.content, Blob)]
 
+    def codecs(self) -> set[str]:
+        """Names of the codecs that wrote its outputs."""
+        return {value.codec for value in self.outputs.values()}
+
     def blob_sizes(self) -> dict[str, int]:
         """Bytes of each blob it names, by digest."""
         parts = [part for value in self.outputs.values() for part in (value.head, *value.buffers)]
@@ -148,7 +152,7 @@ def unpack(raw: bytes) -> Manifest:
             if index < len(fields) and fields[index]:
                 fields[index] = decode(fields[index])
         return Manifest(*fields)
-    except (ValueError, KeyError, TypeError, AttributeError, Base64Error) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, Base64Error) as fault:
         raise CorruptData(f"a cached result's record can't be read ({fault}); it is computed again") from fault
 
 

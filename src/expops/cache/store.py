@@ -23,6 +23,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from ..blobs.base import ObjectStore
+from ..codecs.base import DATA_ONLY
 from ..errors import CorruptData, StorageError
 from ..hashing.code import CodeFingerprint
 from ..kv.base import KVStore
@@ -60,7 +61,8 @@ class ResultCache:
     """Looks results up and records them.
 
     ``read`` and ``write`` say whether results are taken and kept; ``warnings`` collects, once each, what went wrong and
-    did not stop anything. With ``require_stable``, actions that ``expops verify`` found unstable are not to be taken.
+    did not stop anything. With ``require_stable``, actions that ``expops verify`` found unstable are not to be taken;
+    with ``data_only``, results whose reading may run code are as if they weren't there.
     """
 
     def __init__(
@@ -71,6 +73,8 @@ class ResultCache:
         self.read = read
         self.write = write
         self.require_stable = require_stable
+        self.data_only = False
+        self._refused: set[str] = set()
         self._unstable: dict[str, str] | None = None
         self.warnings: dict[str, None] = {}
         self._raw: dict[str, bytes | None] = {}
@@ -276,7 +280,7 @@ class ResultCache:
         if not same:
             return (*why(described, last.action, self._part), *discovered)
         if before is None:
-            return (explain.GONE,)
+            return (explain.PICKLED if look_up.action in self._refused else explain.GONE,)
         return tuple(discovered) or (explain.NOT_TAKEN,)
 
     def _unseen(self, described: Described, look_up: LookUp) -> str:
@@ -327,7 +331,12 @@ class ResultCache:
         except CorruptData as fault:
             self.warn(str(fault))
             return None
-        return manifest if manifest.action == action else None
+        if manifest.action != action:
+            return None
+        if self.data_only and not manifest.codecs() <= DATA_ONLY:
+            self._refused.add(action)
+            return None
+        return manifest
 
     def _known(self, names: list[str]) -> dict[str, bytes]:
         fetched = self._get([name for name in names if name not in self._raw])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..blobs.base import ObjectStore
+from ..codecs.base import DATA_ONLY
 from ..codecs.registry import decode, encode
 from ..errors import CannotFingerprint, CorruptData
 from ..hashing.canonical import digest_of
@@ -11,13 +12,14 @@ from ..hashing.values import CodeOf as CodeOf
 from .manifest import INLINE, Blob, Part, StoredValue
 
 
-def store_value(value: object, blobs: ObjectStore, code_of: CodeOf | None) -> StoredValue:
-    """Write ``value`` down. Raises :class:`~expops.errors.CannotStore` and ``StorageError``.
+def store_value(value: object, blobs: ObjectStore, code_of: CodeOf | None, *, data_only: bool = False) -> StoredValue:
+    """Write ``value`` down; with ``data_only``, no pickle. Raises :class:`~expops.errors.CannotStore` and
+    ``StorageError``.
 
     A buffer is hashed once: for the fingerprint and for the blob's address.
     """
     digests = BufferDigests()
-    encoded = encode(value)
+    encoded = encode(value, data_only=data_only)
     head = _keep(memoryview(encoded.head), blobs, digests)
     buffers = tuple([_keep(buffer, blobs, digests) for buffer in encoded.buffers])
     size = len(encoded.head) + sum(buffer.nbytes for buffer in encoded.buffers)
@@ -29,11 +31,15 @@ def store_value(value: object, blobs: ObjectStore, code_of: CodeOf | None) -> St
     return StoredValue(identity, encoded.codec, head, buffers, size)
 
 
-def load_value(stored: StoredValue, blobs: ObjectStore) -> object:
+def load_value(stored: StoredValue, blobs: ObjectStore, *, data_only: bool = False) -> object:
     """The value again, writable, large buffers memory-mapped where the store can.
 
-    Raises :class:`CorruptData` if a blob is missing or damaged.
+    Raises :class:`CorruptData` if a blob is missing or damaged, or, with ``data_only``, if reading it may run code.
     """
+    if data_only and stored.codec not in DATA_ONLY:
+        raise CorruptData(
+            f"it was written as {stored.codec}, which `experiment.cache.codecs: data-only` refuses to read"
+        )
     head = stored.head if isinstance(stored.head, bytes) else bytes(_fetch(stored.head, blobs))
     buffers = [
         memoryview(bytearray(part)) if isinstance(part, bytes) else _fetch(part, blobs) for part in stored.buffers

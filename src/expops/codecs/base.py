@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
+# The codecs whose reading runs no code, whatever it is that they read.
+DATA_ONLY: Final = frozenset({"plain", "ndarray"})
 
 
 class Encoded(NamedTuple):

@@ -81,7 +81,7 @@ class NdarrayCodec:
                 raise ValueError(f"no array of {dtype} and shape {shape} is written this way")
             array: Any = _placed(numpy, shape, dtype, fields["order"], buffers)
             return array[()] if fields["scalar"] else array
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise CorruptData(f"a stored array can't be read: {error!r}") from error
 
 

@@ -228,5 +228,5 @@ class PlainCodec:
                 # Nothing but JSON's own types: the decoder that is made already does.
                 return _loads(text.decode())
             return json.loads(text, object_hook=read)
-        except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError) as error:
             raise CorruptData(f"a stored value can't be read as plain data: {error!r}") from error

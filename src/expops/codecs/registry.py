@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ..errors import CorruptData
+from ..errors import CannotStore, CorruptData
 from .base import Codec, Encoded
 from .ndarray import NdarrayCodec
 from .pickled import PickleCodec
@@ -21,12 +21,21 @@ def names() -> tuple[str, ...]:
     return tuple(_BY_NAME)
 
 
-def encode(value: object) -> Encoded:
-    """Write ``value`` down, without copying large buffers. Raises :class:`~expops.errors.CannotStore`."""
+def encode(value: object, *, data_only: bool = False) -> Encoded:
+    """Write ``value`` down, without copying large buffers; with ``data_only``, only if no code runs to read it.
+
+    Raises :class:`~expops.errors.CannotStore`.
+    """
     for codec in _SPECIAL:
         encoded = codec.encode(value)
         if encoded is not None:
             return encoded
+    if data_only:
+        kind = type(value)
+        raise CannotStore(
+            f"a {kind.__module__}.{kind.__qualname__}, or something in it, has to be pickled, which "
+            "`experiment.cache.codecs: data-only` refuses; return numbers, text, containers of them, or NumPy arrays"
+        )
     return _PICKLE.encode(value)
 
 

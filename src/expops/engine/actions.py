@@ -119,7 +119,8 @@ class StepCalls:
         if look_up.manifest is None or forced:
             return self._execute(call.spelled_out(), args, kwargs, ["forced"] if forced else None)
         try:
-            value = load_value(look_up.manifest.outputs["return"], self.session.cache.blobs)
+            cache = self.session.cache
+            value = load_value(look_up.manifest.outputs["return"], cache.blobs, data_only=cache.data_only)
             self._take(look_up.manifest, look_up.result)
         except (StorageError, KeyError, OSError) as fault:
             if not isinstance(fault, StoreUnavailable | OSError):
@@ -206,7 +207,7 @@ class StepCalls:
             return run.value
         # A hit gives a copy that shares nothing with arguments and variables, so this call does too.
         try:
-            return load_value(manifest.outputs["return"], session.cache.blobs)
+            return load_value(manifest.outputs["return"], session.cache.blobs, data_only=session.cache.data_only)
         except StorageError as fault:
             session.cache.warn(f"a result that was just kept can't be read: {fault}")
             return run.value
@@ -218,7 +219,9 @@ class StepCalls:
         if fault:
             session.warn(f"step '{call.path}' {fault}")
         try:
-            stored = store_value(run.value, session.cache.blobs, session.describer.code_of)
+            stored = store_value(
+                run.value, session.cache.blobs, session.describer.code_of, data_only=session.cache.data_only
+            )
             kept = artifacts.keep(session.observer.places.work or "", run.written, session.cache.blobs)
         except CannotStore as error:
             session.warn(f"step '{call.path}' runs each time, its result can't be stored: {error}")

@@ -224,7 +224,8 @@ class Execution:
         if isinstance(item, Bundle):
             return {name: self._argument(part) for name, part in item.items.items()}
         try:
-            return load_value(item.stored, self.shared.cache.blobs)
+            cache = self.shared.cache
+            return load_value(item.stored, cache.blobs, data_only=cache.data_only)
         except StorageError as fault:
             raise _Lost(item.process, f"output '{item.output}' of '{item.process}': {fault}") from fault
 
@@ -362,10 +363,11 @@ class Execution:
         return described, LookUp(described.key.digest(), "", None, None, look_up.last)
 
     def _store(self, result: Mapping[str, object]) -> dict[str, StoredValue]:
+        cache, code_of = self.shared.cache, self.shared.describer.code_of
         stored = {}
         for name, value in result.items():
             try:
-                stored[name] = store_value(value, self.shared.cache.blobs, self.shared.describer.code_of)
+                stored[name] = store_value(value, cache.blobs, code_of, data_only=cache.data_only)
             except (CannotStore, StorageError) as fault:
                 self.unstored[name] = str(fault)
         return stored

@@ -11,6 +11,8 @@ CONFIG_PATH: Final = "configs/project_config.yaml"
 DEFAULT_SEED: Final = 42
 PROFILES: Final = ("fast", "stable", "portable")
 SHARING: Final = ("read-write", "read-only")
+DATA_ONLY: Final = "data-only"
+CODECS: Final = ("all", DATA_ONLY)
 
 
 class ProcessConfig(NamedTuple):
@@ -51,7 +53,8 @@ class CacheConfig(NamedTuple):
 
     ``libraries`` is the policy for their versions: ``exact``, ``minor`` (the first two parts count) or ``ignore``. With
     ``require_stable``, what ``expops verify`` found unstable is neither taken nor kept. ``mode`` says what is done with
-    stores that others share: ``read-write``, or ``read-only``.
+    stores that others share: ``read-write``, or ``read-only``. ``codecs`` is ``all``, or ``data-only``: nothing is
+    pickled or unpickled.
     """
 
     kv: StoreConfig
@@ -60,6 +63,7 @@ class CacheConfig(NamedTuple):
     libraries: str = "exact"
     require_stable: bool = False
     mode: str = "read-write"
+    codecs: str = "all"
 
 
 class Config(NamedTuple):

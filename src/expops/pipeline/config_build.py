@@ -8,7 +8,7 @@ from typing import Final, TypedDict
 
 from ..hashing.code.versions import POLICIES
 from .adjlist import read_rows
-from .config import DEFAULT_SEED, PROFILES, SHARING
+from .config import CODECS, DEFAULT_SEED, PROFILES, SHARING
 from .graph import find_cycle
 from .nearest import advice
 from .rules import Report, check
@@ -55,6 +55,7 @@ class Draft(TypedDict):
     libraries: str
     require_stable: bool
     mode: str
+    codecs: str
     jobs: int | None
     environment: dict[str, object]
     reporting: dict[str, object]
@@ -124,6 +125,7 @@ class _Builder:
             libraries=str(self._value("experiment.cache.libraries", POLICIES[0])),
             require_stable=bool(self._value("experiment.cache.require_stable", False)),
             mode=str(self._value("experiment.cache.mode", SHARING[0])),
+            codecs=str(self._value("experiment.cache.codecs", CODECS[0])),
             jobs=jobs,
             environment=environment,
             reporting=self._mapping("reporting"),

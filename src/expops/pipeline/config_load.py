@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .config_build import Draft
 
 # Part of every memo key: raise it whenever the same file would be read differently.
-_FORMAT: Final = 5
+_FORMAT: Final = 6
 
 
 def find_project(start: str) -> str:
@@ -127,6 +127,7 @@ def _resolve(found: Draft, project: str, problems: list[Problem]) -> Config:
             found["libraries"],
             found["require_stable"],
             found["mode"],
+            found["codecs"],
         ),
         jobs=found["jobs"],
         environment=found["environment"],

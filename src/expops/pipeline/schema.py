@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..hashing.code.versions import POLICIES
-from .config import PROFILES, SHARING
+from .config import CODECS, PROFILES, SHARING
 from .rules import (
     BOOLEAN,
     DISTANCE,
@@ -25,7 +25,6 @@ from .rules import (
     whole,
 )
 
-_LATER: Final = "not supported by this version of expops; remove it"
 _COMPONENT: Final = "not supported by this version of expops; write the process as a function and name it in 'code'"
 _CHART: Final = "not supported by this version of expops; draw in a process and save the figure to a file"
 _FAN_OUT: Final = "not supported by this version of expops; remove it, and list one process for each part"
@@ -68,9 +67,7 @@ CACHE: Final = Section(
         "libraries": choice(*POLICIES),
         "require_stable": BOOLEAN,
         "mode": choice(*SHARING),
-    },
-    unsupported={
-        "codecs": _LATER,
+        "codecs": choice(*CODECS),
     },
     spellings=(
         "url",

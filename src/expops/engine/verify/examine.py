@@ -28,7 +28,7 @@ def examine(task: ExamineTask, emit: Emit) -> list[Differences]:
     os.makedirs(task.setup.work, exist_ok=True)
     with shared.process(task.setup.work, (), lambda stream, text: None, ""):
         shared.load_script(task.script)
-        blobs = shared.cache.blobs
+        cache = shared.cache
         found = []
         for path, before, after in task.pairs:
             if before is None or after is None:
@@ -36,8 +36,8 @@ def examine(task: ExamineTask, emit: Emit) -> list[Differences]:
                 found.append(only(Difference(path, texts[0], texts[1])))
                 continue
             try:
-                values = load_value(before, blobs), load_value(after, blobs)
-                walked = differences(*values, path)
+                one, other = (load_value(item, cache.blobs, data_only=cache.data_only) for item in (before, after))
+                walked = differences(one, other, path)
             except (StorageError, RecursionError) as fault:
                 walked = only(Difference(path, "", "", None, f"can't be looked into: {fault}"))
             found.append(walked if walked.number else only(Difference(path, "", "", None, HIDDEN)))
