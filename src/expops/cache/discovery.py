@@ -163,6 +163,8 @@ class Surroundings(NamedTuple):
         return {name: self._value(kind, name) for name in names}
 
     def _value(self, kind: str, name: str) -> str:
+        if "\0" in name:
+            return ""  # no name at all: somebody else has written the record
         if kind == "folder":
             return self.files.of_folder(self.places.path(name))
         if kind == "variable":

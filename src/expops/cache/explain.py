@@ -15,6 +15,8 @@ from .manifest import Manifest
 from .status import ABSENT, ASKED, FOLDER
 
 _FEW: Final = 10
+_MAPPINGS: Final = 5  # of a key record: inputs, parameters, closure, labels, values
+_SETTINGS: Final = 2  # at its end: version and profile
 _LEAVES: Final = 100
 _SCALARS: Final = (str, int, float, bool, bytes, type(None))
 NEVER_RAN: Final = "never ran before"
@@ -81,14 +83,40 @@ def why_hit(manifest: Manifest) -> str:
 
 
 def code_record(raw: bytes | None) -> CodeRecord | None:
-    """The record in ``raw``."""
-    return CodeRecord(*json.loads(raw)) if raw is not None else None
+    """The record in ``raw``; ``None`` for bytes that :meth:`CodeRecord.pack` has not written."""
+    fields = _fields(raw)
+    if len(fields) != len(CodeRecord._fields):
+        return None
+    symbols, libraries, counted, widened, contents, path = fields
+    if not all(map(_is_texts, (symbols, libraries, counted, widened, contents))) or not isinstance(path, str):
+        return None
+    return CodeRecord(symbols, libraries, counted, widened, contents, path)
 
 
-def key_of(raw: bytes) -> tuple[ActionKey, dict[str, str], dict[str, str]]:
-    """Key, labels and values that :meth:`Described.key_record` has written."""
-    kind, name, code, inputs, parameters, closure, labels, values, *settings = json.loads(raw)
+def key_of(raw: bytes | None) -> tuple[ActionKey, dict[str, str], dict[str, str]] | None:
+    """Key, labels and values; ``None`` for bytes that :meth:`Described.key_record` has not written."""
+    fields = _fields(raw)
+    names, mappings, settings = fields[:3], fields[3:8], fields[8:]
+    if not all(isinstance(text, str) for text in (*names, *settings)) or not all(map(_is_texts, mappings)):
+        return None
+    if len(mappings) != _MAPPINGS or len(settings) > _SETTINGS:
+        return None
+    kind, name, code = names
+    inputs, parameters, closure, labels, values = mappings
     return ActionKey(kind, name, code, inputs, parameters, closure, *settings), labels, values
+
+
+def _fields(raw: bytes | None) -> list[Any]:
+    """The fields of a record, which may come from a store that anyone can write to."""
+    try:
+        found = json.loads(raw) if raw is not None else []
+    except (ValueError, RecursionError):
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
 def why(now: Described, before: str, load: Callable[[str], bytes | None]) -> list[str]:
@@ -96,10 +124,10 @@ def why(now: Described, before: str, load: Callable[[str], bytes | None]) -> lis
 
     ``load`` gives a remembered record by name.
     """
-    raw = load("key/" + before)
-    if raw is None:
+    parts = key_of(load("key/" + before))
+    if parts is None:
         return [FORGOTTEN]
-    old, labels, values = key_of(raw)
+    old, labels, values = parts
     reasons = code_differences(now, old, load) + other_reasons(now, old, labels, values)
     return reasons or ["its key changed"]
 

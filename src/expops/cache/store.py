@@ -28,7 +28,7 @@ from ..errors import CorruptData, StorageError
 from ..hashing.code import CodeFingerprint
 from ..kv.base import KVStore
 from . import explain, sources
-from .discovery import Names, Surroundings, names_of
+from .discovery import KINDS, Names, Surroundings, names_of
 from .explain import CodeRecord, Described, code_record, why, why_discovered
 from .keys import result_digest
 from .manifest import Manifest, pack, unpack
@@ -37,6 +37,7 @@ _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 _PREFETCH: Final = 2000
 _ALONG: Final = 100
 _ACCEPTED: Final = "accepted"
+_KINDS: Final = frozenset({*KINDS, _ACCEPTED})
 _VARIANTS: Final = 16  # ways in which one action may discover different inputs; the oldest are forgotten
 
 
@@ -145,7 +146,7 @@ class ResultCache:
         plain = result_digest(action, {})
         known = self._known([entry, last_name, "result/" + plain])
         last = last or _last(known.get(last_name))
-        variants: list[Names] = json.loads(raw) if (raw := known.get(entry)) else []
+        variants = _variants_in(known.get(entry))
         if not self.read:
             return LookUp(action, "", None, variants, last)
         # Latest first; one that discovered nothing, which matches always, comes last unless it is known to be later.
@@ -254,8 +255,7 @@ class ResultCache:
     def _variants(self, look_up: LookUp) -> list[Names]:
         if look_up.variants is not None:
             return look_up.variants
-        raw = self.load("action/" + look_up.action)
-        return json.loads(raw) if raw else []
+        return _variants_in(self.load("action/" + look_up.action))
 
     def forget(self, result: str) -> None:
         """Drop a result whose blobs turned out to be missing or damaged."""
@@ -382,4 +382,21 @@ def _names(variant: Names) -> Names:
 
 
 def _last(raw: bytes | None) -> Last | None:
-    return Last(*raw.decode().split(" ")) if raw else None
+    parts = raw.decode("utf-8", "replace").split(" ") if raw else []
+    return Last(*parts) if len(parts) == len(Last._fields) else None
+
+
+def _variants_in(raw: bytes | None) -> list[Names]:
+    """What an ``action/`` record says; nothing if it is none, which others may have written."""
+    try:
+        variants = json.loads(raw) if raw else []
+    except (ValueError, RecursionError):
+        return []
+    return [variant for variant in variants if _is_variant(variant)] if isinstance(variants, list) else []
+
+
+def _is_variant(variant: object) -> bool:
+    return isinstance(variant, dict) and all(
+        kind in _KINDS and isinstance(names, list) and all(isinstance(name, str) for name in names)
+        for kind, names in variant.items()
+    )

@@ -18,8 +18,8 @@ _STYLES = {"-": "red", "+": "green"}
 def since_action(kv: KVStore, action: str, now: CodeFingerprint, code: ProjectCode) -> list[SymbolDiff]:
     """What has changed in the code since the action of that digest ran."""
     load = loader(kv)
-    raw = load("key/" + action)
-    before = code_record(load("code/" + key_of(raw)[0].code)) if raw is not None else None
+    parts = key_of(load("key/" + action))
+    before = code_record(load("code/" + parts[0].code)) if parts is not None else None
     return since_record(kv, before, now, code)
 
 

@@ -165,10 +165,10 @@ class Acceptor:
 
     def _old(self, last: Last) -> _Old | None:
         cache = self._project.cache
-        raw, manifest = cache.load("key/" + last.action), cache.manifest(last)
-        if raw is None or manifest is None:
+        parts, manifest = key_of(cache.load("key/" + last.action)), cache.manifest(last)
+        if parts is None or manifest is None:
             return None
-        key, labels, values = key_of(raw)
+        key, labels, values = parts
         return _Old(last, key, _symbols(cache, key.code), labels, values, manifest)
 
     def _calls(self, path: str) -> list[ActionRecord]:

@@ -28,7 +28,8 @@ def remembered(kv: KVStore, actions: Iterable[ActionRecord]) -> dict[str, Rememb
     names = ["key/" + item.action for item in wanted if item.action]
     names += ["result/" + item.result for item in wanted if item.result]
     raw = kv.get_many(names)
-    keys = {name: key_of(value) for name, value in raw.items() if name.startswith("key/")}
+    read = {name: key_of(value) for name, value in raw.items() if name.startswith("key/")}
+    keys = {name: parts for name, parts in read.items() if parts is not None}
     codes = kv.get_many({"code/" + key.code for key, _, _ in keys.values()})
     found = {}
     for item in wanted:

@@ -92,7 +92,7 @@ def _named_by(store: KVStore, pairs: Iterable[tuple[str, str]]) -> Iterator[str]
     for action in actions:
         yield from ("action/" + action, "key/" + action)
     keys = store.get_many(["key/" + action for action in actions])
-    codes = dict.fromkeys("code/" + key_of(raw)[0].code for raw in keys.values())
+    codes = dict.fromkeys("code/" + parts[0].code for parts in map(key_of, keys.values()) if parts is not None)
     yield from codes
     for raw in store.get_many(codes).values():
         record = code_record(raw)
