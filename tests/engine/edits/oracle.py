@@ -236,8 +236,10 @@ class Oracle:
         self._stack.pop()
         action = self._action(frame, {"code": code.needs, **needs}, {"code": code.knows, "imports": code.reads})
         if "@functools.lru_cache" in repr(code):
-            # What was remembered may come of all that was read so far, by the process's modules as well. The working
-            # folder changes meanwhile, so that a step that depends on what was read there need not be found again.
+            # The engine's rule (docs/limits.md): whether or not it is called, a memoised function that the step's code
+            # reaches, as it does all of a module whose import is computed, may remember what came of all that was read
+            # so far, by the process's modules at import as well. The working folder changes meanwhile, so that a step
+            # that depends on what was read there need not be found again.
             read = {**self._code_of((frame.process,)).reads, **self._stack[0].knows}
             in_work = any(name.startswith("file work/") for name in read)
             action.knows["remembered"] = {"moment": next(_moments)} if in_work else read
