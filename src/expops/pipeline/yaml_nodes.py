@@ -25,6 +25,8 @@ MAX_EXPANDED: Final = 100_000
 
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SCALAR_TAGS: Final = frozenset({"str", "int", "float", "bool", "null"})
+# libyaml gives up on its own at a depth that newer PyYAML (6.0.4) sets, before the events reach ours.
+_TOO_DEEP: Final = "exceeded maximum nesting depth"
 _HINTS: Final = {
     "mapping values are not allowed in this context": "quote a text that holds ': '",
     "could not find expected ':'": "is a ':' missing, or a quote not closed?",
@@ -154,6 +156,8 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
     if "\t" in written[: len(written) - len(written.lstrip())] or written.lstrip(" -?:").startswith("\t"):
         return Problem(file, line, "", "not valid YAML: a tab in the indentation; indent with spaces")
     what = error.problem or "syntax error"
+    if what == _TOO_DEEP:
+        return Problem(file, line, "", f"nested more than {MAX_DEPTH} deep")
     hint = _HINTS.get(what)
     return Problem(file, line, "", f"not valid YAML: {what}; {hint}" if hint else f"not valid YAML: {what}")
 
