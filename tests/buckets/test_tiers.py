@@ -219,6 +219,23 @@ def test_own_records_stay_and_others_are_the_remote_stores(one: Machine, remote:
     assert one.kv.create("lease/a", b"3")
 
 
+def test_leases_are_replaced_in_the_remote_store_only(remote: Watched, one: Machine) -> None:
+    other = Machine(remote, MemoryStore())
+    assert one.kv.create("lease/a", b"1")
+    assert other.kv.replace("lease/a", b"1", b"2")
+    assert not one.kv.replace("lease/a", b"1", b"3")
+    assert one.kv.get_many(["lease/a"]) == remote.get_many(["lease/a"]) == {"lease/a": b"2"}
+    assert list(one.local.scan("")) == list(other.local.scan("")) == []
+    assert one.kv.replace("lease/a", b"2", None)
+    assert list(remote.scan("")) == []
+
+
+def test_what_both_sides_keep_is_not_replaced(one: Machine) -> None:
+    one.kv.put("result/a", b"1")
+    with pytest.raises(ValueError, match="both sides"):
+        one.kv.replace("result/a", b"1", b"2")
+
+
 def test_steps_of_a_process_that_is_new_here_are_fetched_together(one: Machine, remote: Watched) -> None:
     remote.put_many({f"last/p/{number}": b"x" for number in range(5)})
     assert len(list(one.kv.scan("last/p/"))) == 5

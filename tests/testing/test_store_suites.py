@@ -24,6 +24,15 @@ class ChecksThenWrites(MemoryKV):
         return True
 
 
+class ReplacesInTwoSteps(MemoryKV):
+    def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
+        if self.get_many([key]).get(key) != old:
+            return False
+        time.sleep(0.001)
+        self.delete([key])
+        return new is None or self.create(key, new, ttl)
+
+
 class NeverExpires(MemoryKV):
     def create(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         return super().create(key, value)
@@ -53,6 +62,13 @@ def test_a_create_that_is_not_atomic_is_found() -> None:
     store = ChecksThenWrites()
     with pytest.raises(AssertionError):
         KV.test_of_many_creators_one_wins(store, store, "x/", None)
+
+
+@pytest.mark.parametrize("deletes", [False, True])
+def test_a_replace_that_is_not_atomic_is_found(deletes: bool) -> None:
+    store = ReplacesInTwoSteps()
+    with pytest.raises(AssertionError):
+        KV.test_of_many_replacers_one_wins(store, store, "x/", deletes)
 
 
 def test_entries_that_do_not_expire_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,13 @@ class KVStore(Protocol):
         ``ttl`` in seconds: afterwards the entry is as if it weren't there.
         """
 
+    def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
+        """Write ``new`` under ``key``, or delete it for ``None``, if its live value is ``old``; say whether it was.
+
+        What is written expires after ``ttl`` seconds, whatever was agreed for ``old``; never without one. Of several
+        that replace the same value by values of their own, one succeeds.
+        """
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove ``keys``; those that do not exist are no error."""
 

@@ -40,6 +40,10 @@ class CircuitBreaker:
         """See :meth:`KVStore.create`."""
         return self._call(lambda: self._store.create(key, value, ttl))
 
+    def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
+        """See :meth:`KVStore.replace`."""
+        return self._call(lambda: self._store.replace(key, old, new, ttl))
+
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""
         self._call(lambda: self._store.delete(keys))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LARGEST: Final = 64 << 20  # bytes of a record
 _PAGE: Final = 256
 _NEVER: Final = 0.0
+_EXPIRED: Final = 1.0  # long before any clock
 _TRIES: Final = 20
 
 
@@ -93,6 +94,24 @@ class BucketKV:
             if again is not None and again.data == mine:
                 return True
         raise StoreUnavailable(f"{bucket.place}: others write '{key}' all the time; try again")
+
+    def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
+        """See :meth:`KVStore.replace`.
+
+        An object can't be deleted on condition, so for ``None`` a record takes its place that has expired; who
+        comes upon it may write over it as if it weren't there.
+        """
+        bucket, name = self._bucket(), name_of(key)
+        expires = _EXPIRED if new is None else _NEVER if ttl is None else time.time() + ttl
+        mine = _packed(key, new or b"", expires)
+        there = bucket.get(name, _LARGEST)
+        record = unpack(there.data) if there is not None else None
+        if there is None or record is None or record.key != key or not _lives(record) or record.value != old:
+            return False
+        if bucket.replace(name, mine, there.version):
+            return True
+        again = bucket.get(name, _LARGEST)
+        return again is not None and again.data == mine  # our own write, of which the reply was lost
 
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""

@@ -147,6 +147,15 @@ class JournaledKV:
             self.flush()
             return not self._held_by_others([key]) and self._store.create(key, value, ttl)
 
+    def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
+        """See :meth:`KVStore.replace`.
+
+        A value that another writer holds back is not the store's yet: it isn't replaced, whatever it is.
+        """
+        with self._lock:
+            self.flush()
+            return not self._held_by_others([key]) and self._store.replace(key, old, new, ttl)
+
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""
         self.flush()

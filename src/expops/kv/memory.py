@@ -38,6 +38,17 @@ class MemoryKV:
             self._entries[key] = (bytes(value), None if ttl is None else time.time() + ttl)
             return True
 
+    def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
+        """See :meth:`KVStore.replace`."""
+        with self._lock:
+            if not self._alive(key) or self._entries[key][0] != old:
+                return False
+            if new is None:
+                del self._entries[key]
+            else:
+                self._entries[key] = (bytes(new), None if ttl is None else time.time() + ttl)
+            return True
+
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""
         unwanted = list(keys)

@@ -47,6 +47,11 @@ VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s))
 ON CONFLICT (sha256(key)) DO UPDATE SET value = excluded.value, expires = excluded.expires
 WHERE old.expires <= clock_timestamp()
 """
+_IF: Final = f"WHERE sha256(key) = %s AND value = %s AND {_LIVE}"
+_REPLACE: Final = f"""
+UPDATE {{table}} SET value = %s, expires = clock_timestamp() + make_interval(secs => %s) {_IF}
+"""
+_REMOVE: Final = f"DELETE FROM {{table}} {_IF}"
 _DELETE: Final = "DELETE FROM {table} WHERE sha256(key) = ANY(%s)"
 _SCAN: Final = f"""
 SELECT key, value FROM {{table}}
@@ -62,8 +67,8 @@ _END: Final = b"\xff"
 class PostgreSQLKV:
     """A :class:`~expops.kv.base.KVStore` in the database at ``url`` (``postgresql://``), in a table made if need be.
 
-    Reads and writes are tried again when the connection breaks; :meth:`create` is not, since its first try may have
-    succeeded: it raises :class:`~expops.errors.StoreUnavailable` then.
+    Reads and writes are tried again when the connection breaks; :meth:`create` and :meth:`replace` are not, since
+    their first try may have succeeded: they raise :class:`~expops.errors.StoreUnavailable` then.
     """
 
     def __init__(self, url: str, *, table: str = "expops_kv") -> None:
@@ -99,6 +104,13 @@ class PostgreSQLKV:
     def create(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         """See :meth:`KVStore.create`."""
         return self._run(_CREATE, (_encode(key), value, ttl), again=False) > 0
+
+    def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
+        """See :meth:`KVStore.replace`."""
+        name = _sha256(_encode(key))
+        if new is None:
+            return self._run(_REMOVE, (name, old), again=False) > 0
+        return self._run(_REPLACE, (new, ttl, name, old), again=False) > 0
 
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""

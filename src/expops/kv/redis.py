@@ -35,12 +35,27 @@ for number = 2, #KEYS do
 end
 """
 
+# The last argument: milliseconds to live, 0 for ever, -1 to delete.
+_REPLACE: Final = """
+if redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end
+local lifetime = tonumber(ARGV[4])
+if lifetime < 0 then
+  redis.call('DEL', KEYS[2])
+  redis.call('ZREM', KEYS[1], ARGV[1])
+elseif lifetime == 0 then
+  redis.call('SET', KEYS[2], ARGV[3])
+else
+  redis.call('SET', KEYS[2], ARGV[3], 'PX', lifetime)
+end
+return 1
+"""
+
 
 class RedisKV:
     """A :class:`~expops.kv.base.KVStore` at ``url`` (``redis://``, ``rediss://``, ``unix://``).
 
     ``prefix`` separates caches that share a database. Reads and writes are tried again when the connection breaks;
-    :meth:`create` is not, since its first try may have succeeded: it raises
+    :meth:`create` and :meth:`replace` are not, since their first try may have succeeded: they raise
     :class:`~expops.errors.StoreUnavailable` then.
     """
 
@@ -78,7 +93,7 @@ class RedisKV:
     def create(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         """See :meth:`KVStore.create`."""
         name = _encode(key)
-        milliseconds = None if ttl is None else max(round(ttl * 1000), 1)
+        milliseconds = _lifetime(value, ttl) or None
 
         def write(client: redis.Redis) -> bool:
             transaction = client.pipeline(transaction=True)
@@ -87,6 +102,13 @@ class RedisKV:
             return bool(transaction.execute()[0])
 
         return self._try(write, again=False)
+
+    def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
+        """See :meth:`KVStore.replace`."""
+        name = _encode(key)
+        places = [self._keys, self._place(name)]
+        values = [name, old, b"" if new is None else new, _lifetime(new, ttl)]
+        return bool(self._try(lambda client: client.eval(_REPLACE, len(places), *places, *values), again=False))
 
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""
@@ -170,6 +192,13 @@ class RedisKV:
 
 def _encode(key: str) -> bytes:
     return key.encode("utf-8", "surrogatepass")
+
+
+def _lifetime(value: bytes | None, ttl: float | None) -> int:
+    """Milliseconds for :data:`_REPLACE`."""
+    if value is None:
+        return -1
+    return 0 if ttl is None else max(round(ttl * 1000), 1)
 
 
 def _batches(items: Mapping[str, bytes]) -> Iterator[list[tuple[bytes, bytes]]]:

@@ -37,6 +37,9 @@ _CREATE: Final = (
     "INSERT INTO kv(key, value, expires) VALUES (?1, ?2, ?3) ON CONFLICT(key) DO UPDATE"
     " SET value = excluded.value, expires = excluded.expires WHERE expires <= ?4"
 )
+_IF: Final = "WHERE key = ? AND value = ? AND (expires IS NULL OR expires > ?)"
+_REPLACE: Final = f"UPDATE kv SET value = ?, expires = ? {_IF}"
+_REMOVE: Final = f"DELETE FROM kv {_IF}"
 _SCAN: Final = f"SELECT key, value, expires FROM kv WHERE key >= ? AND key < ? ORDER BY key LIMIT {_PAGE_ROWS}"
 _GET: Final = "SELECT key, value, expires FROM kv WHERE key "
 # By number of keys: for a few, this is faster than IN, which builds a table of them first.
@@ -99,6 +102,15 @@ class SQLiteKV:
     def create(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         """See :meth:`KVStore.create`."""
         return self._change(_create, *_sealed(key, value), ttl)
+
+    def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
+        """See :meth:`KVStore.replace`."""
+        name, before = _sealed(key, old)
+        if new is None:
+            return self._change(_exchange, _REMOVE, (name, before, time.time()))
+        now = time.time()
+        row = (_sealed(key, new)[1], None if ttl is None else now + ttl, name, before, now)
+        return self._change(_exchange, _REPLACE, row)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`."""
@@ -272,6 +284,10 @@ def _create(connection: sqlite3.Connection, key: bytes, sealed: bytes, ttl: floa
     now = time.time()
     row = (key, sealed, None if ttl is None else now + ttl, now)
     return connection.execute(_CREATE, row).rowcount > 0
+
+
+def _exchange(connection: sqlite3.Connection, statement: str, row: tuple[object, ...]) -> bool:
+    return connection.execute(statement, row).rowcount > 0
 
 
 def _inode(path: str) -> tuple[int, int] | None:

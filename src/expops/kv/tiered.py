@@ -124,6 +124,12 @@ class TieredKV:
         """See :meth:`KVStore.create`. The remote store alone can tell who was first."""
         return (self._local if key.startswith(self._own) else self._remote).create(key, value, ttl)
 
+    def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
+        """See :meth:`KVStore.replace`. Not for shared keys: of two values neither is the live one."""
+        if key.startswith(self._kinds.shared):
+            raise ValueError(f"'{key}' is kept on both sides, where it can't be replaced as one")
+        return (self._local if key.startswith(self._own) else self._remote).replace(key, old, new, ttl)
+
     def delete(self, keys: Iterable[str]) -> None:
         """See :meth:`KVStore.delete`. Of shared keys, the remote store's are deleted by whoever uploads."""
         unwanted = list(keys)

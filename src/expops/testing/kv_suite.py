@@ -202,6 +202,89 @@ class KVStoreSuite:
         _until(lambda: store.get_many([at + "clock"]) == {})
         assert store.get_many([at + "a"]) == {at + "a": b"2"}
 
+    def test_replace(self, store: KVStore, second: KVStore, at: str) -> None:
+        """Only the value that is there is replaced, and each replacement is seen by the other client."""
+        assert not store.replace(at + "a", b"", b"1")
+        assert store.create(at + "a", b"1")
+        assert not second.replace(at + "a", b"2", b"3")
+        assert not second.replace(at + "a", b"", b"3")
+        assert second.replace(at + "a", b"1", b"2\0\xff")
+        assert not store.replace(at + "a", b"1", b"4")
+        assert store.get_many([at + "a"]) == second.get_many([at + "a"]) == {at + "a": b"2\0\xff"}
+        assert store.replace(at + "a", b"2\0\xff", b"")
+        assert list(second.scan(at)) == [(at + "a", b"")]
+
+    def test_replace_by_nothing_deletes(self, store: KVStore, second: KVStore, at: str) -> None:
+        """Of the value that is there only; afterwards whoever comes first creates it."""
+        store.create(at + "a", b"1")
+        assert not second.replace(at + "a", b"2", None)
+        assert second.replace(at + "a", b"1", None)
+        assert not store.replace(at + "a", b"1", None)
+        assert not store.replace(at + "a", b"", b"2")
+        assert store.get_many([at + "a"]) == {}
+        assert list(second.scan(at)) == []
+        assert second.create(at + "a", b"3")
+        assert not store.create(at + "a", b"4")
+
+    def test_what_expired_is_not_replaced(self, store: KVStore, at: str) -> None:
+        """It is as if it weren't there; and a replacement lives as long as it says, not as what it replaces."""
+        assert store.create(at + "short", b"1", ttl=0.2)
+        assert store.create(at + "lasting", b"1", ttl=3600)
+        assert store.replace(at + "lasting", b"1", b"2", ttl=0.2)
+        assert store.create(at + "forever", b"1", ttl=PATIENCE)
+        assert store.replace(at + "forever", b"1", b"2")
+        _until(lambda: store.get_many([at + "short", at + "lasting"]) == {})
+        assert not store.replace(at + "short", b"1", b"2")
+        assert not store.replace(at + "lasting", b"2", b"3")
+        assert store.get_many([at + "forever"]) == {at + "forever": b"2"}
+
+    @pytest.mark.parametrize("key", ODD_KEYS)
+    def test_odd_keys_are_replaced(self, store: KVStore, at: str, key: str) -> None:
+        """Keys of any alphabet and length."""
+        store.create(at + key, b"1")
+        assert store.replace(at + key, b"1", b"2")
+        assert store.get_many([at + key]) == {at + key: b"2"}
+        assert store.replace(at + key, b"2", None)
+
+    @pytest.mark.parametrize("deletes", [False, True])
+    def test_of_many_replacers_one_wins(self, store: KVStore, second: KVStore, at: str, deletes: bool) -> None:
+        """Exactly one, for each key, and its value is what all then read."""
+        threads = 8
+        barrier = threading.Barrier(threads)
+        for number in range(10):
+            assert store.create(f"{at}{number}", b"start")
+
+        def replacer(me: int) -> list[bool]:
+            barrier.wait()
+            mine = store if me % 2 else second
+            new = None if deletes else b"%d" % me
+            return [mine.replace(f"{at}{number}", b"start", new) for number in range(10)]
+
+        with ThreadPoolExecutor(threads) as pool:
+            wins = list(pool.map(replacer, range(threads)))
+        for number in range(10):
+            winners = [me for me in range(threads) if wins[me][number]]
+            assert len(winners) == 1
+            expected = {} if deletes else {f"{at}{number}": b"%d" % winners[0]}
+            assert store.get_many([f"{at}{number}"]) == expected
+
+    def test_counting_by_replacement_loses_nothing(self, store: KVStore, second: KVStore, at: str) -> None:
+        """As many additions as succeeded are in the sum."""
+        threads, each = 4, 5
+        assert store.create(at + "sum", b"0")
+
+        def adder(me: int) -> None:
+            mine = store if me % 2 else second
+            for _ in range(each):
+                while True:
+                    before = mine.get_many([at + "sum"])[at + "sum"]
+                    if mine.replace(at + "sum", before, b"%d" % (int(before) + 1)):
+                        break
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(adder, range(threads)))
+        assert store.get_many([at + "sum"]) == {at + "sum": b"%d" % (threads * each)}
+
     @pytest.mark.parametrize("ttl", [None, 3600.0])
     def test_of_many_creators_one_wins(self, store: KVStore, second: KVStore, at: str, ttl: float | None) -> None:
         """Exactly one, for each key, and its value is what all then read."""
@@ -288,6 +371,18 @@ class _Machine(RuleBasedStateMachine):
     def create(self, key: str, value: bytes, ttl: float | None) -> None:
         assert self.store.create(self.at + key, value, ttl) is (key not in self.model)
         self.model.setdefault(key, value)
+
+    @rule(key=keys, old=values, new=st.none() | values, right=st.booleans(), ttl=st.sampled_from([None, 3600.0]))
+    def replace(self, key: str, old: bytes, new: bytes | None, right: bool, ttl: float | None) -> None:
+        if right:
+            old = self.model.get(key, old)
+        assert self.store.replace(self.at + key, old, new, ttl) is (self.model.get(key) == old)
+        if self.model.get(key) != old:
+            return
+        if new is None:
+            del self.model[key]
+        else:
+            self.model[key] = new
 
     @rule(some=st.lists(keys, max_size=5))
     def delete(self, some: list[str]) -> None:
