@@ -20,8 +20,12 @@ class Recording:
         self.output: list[tuple[str, str, str]] = []
         self.warnings: list[str] = []
         self.started_processes: list[str] = []
+        self.waits: list[tuple[str, str]] = []
 
     def planned(self, run: Any, plan: Any) -> None: ...
+    def waiting(self, path: str, holder: str) -> None:
+        self.waits.append((path, holder))
+
     def started(self, process: str, reason: str) -> None:
         self.started_processes.append(process)
 

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from .cache.discovery import Observed, Places
 from .cache.files import FileDigests
 from .cache.input_file import remember_in
+from .cache.leases import Holder
 from .cache.memo import KVMemo
 from .cache.observe import Observer, install
 from .cache.store import ResultCache
@@ -28,8 +29,9 @@ from .pipeline import context
 from .pipeline.decorators import Names, Step
 from .runs.ledger import new_run_id
 from .runs.model import ActionRecord
-from .wiring import open_folder
+from .wiring import open_folder, open_leases
 
+_waited: set[str] = set()
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -80,6 +82,8 @@ class Cache:
         remember_in(files)
         observer = Observer(Places(root, None), files)
         results = ResultCache(kv, blobs)
+        results.leases = open_leases(self.folder)
+        results.leases.holder = Holder.of_this("")
         results.code = code
         session = Session(
             cache=results,
@@ -92,6 +96,7 @@ class Cache:
             imports={},
             as_loaded=lambda code: True,
             forced=frozenset(),
+            waits=_waits,
         )
         self._memo = memo
         self._session = session
@@ -183,6 +188,12 @@ def _script() -> str | None:
 def _own_folder() -> str:
     main = _script()
     return os.path.dirname(main) if main else os.getcwd()
+
+
+def _waits(path: str, holder: str) -> None:
+    if path not in _waited:
+        _waited.add(path)
+        print(f"expops: step '{path}' waits for {holder}", file=sys.stderr)
 
 
 def _warn(message: str) -> None:

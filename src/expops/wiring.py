@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from .blobs.base import ObjectStore
 from .blobs.folder import FolderStore
 from .blobs.overlay import OverlayStore
+from .cache.file_leases import FileLeases
+from .cache.leases import Leases
 from .cache.memo import KVMemo
 from .cache.store import ResultCache
 from .engine.options import Options
@@ -66,6 +68,9 @@ def open_cache(folder: str, config: Config, mode: str, scratch: str) -> ResultCa
         cache = _tiered_cache(folder, config)
     else:
         cache = ResultCache(*_plain_stores(folder, _of_project(config), scratch))
+        cache.leases = _plain_leases(folder, config.cache, cache.kv)
+    if mode != "readwrite" or not _keeps(folder, mode) or config.cache.mode == "read-only":
+        cache.leases = None  # it takes or leaves no results that others could find or have
     if not _keeps(folder, mode):
         cache.blobs = OverlayStore(FolderStore(os.path.join(scratch, "blobs")), cache.blobs)
     cache.require_stable = config.cache.require_stable
@@ -76,6 +81,23 @@ def open_cache(folder: str, config: Config, mode: str, scratch: str) -> ResultCa
 
 def _plain_stores(folder: str, settings: CacheConfig, scratch: str) -> tuple[KVStore, ObjectStore]:
     return _open_kv(folder, settings, scratch), FolderStore(_place(folder, settings.objects.options, "blobs"))
+
+
+def _plain_leases(folder: str, settings: CacheConfig, kv: KVStore) -> Leases | None:
+    if settings.kv.type == "memory":
+        return None
+    if settings.kv.type == "sqlite":
+        return open_leases(os.path.dirname(_place(folder, settings.kv.options, "cache.sqlite")))
+    # Imported here: most caches lie on one machine.
+    from .cache.lease_renewal import Renewer
+    from .cache.store_leases import StoreLeases
+
+    return StoreLeases(kv, Renewer(kv))
+
+
+def open_leases(folder: str) -> Leases:
+    """Leases of those who share the embedded stores in a folder."""
+    return FileLeases(os.path.join(folder, "leases"))
 
 
 def _open_kv(folder: str, settings: CacheConfig, scratch: str) -> KVStore:
@@ -106,19 +128,24 @@ def _tiered_cache(folder: str, config: Config) -> ResultCache:
     from .blobs.bucket import BucketStore
     from .blobs.tiered import TieredStore
     from .cache.kinds import KINDS
+    from .cache.lease_renewal import Renewer
+    from .cache.store_leases import StoreLeases
+    from .kv.outbox import waiting
     from .kv.tiered import TieredKV
 
     uploads = config.cache.mode != "read-only"
     bucket, remote = _remote(folder, config)
     blobs = os.path.join(folder, "blobs")
+    local = _embedded_kv(os.path.join(folder, "cache.sqlite"))
     kv = TieredKV(
-        _embedded_kv(os.path.join(folder, "cache.sqlite")),
+        local,
         remote,
         KINDS,
         uploads=uploads,
         warn=lambda fault: cache.warn(goes_on(fault, uploads=uploads)),
     )
     cache = ResultCache(kv, TieredStore(FolderStore(blobs), BucketStore(bucket), blobs))
+    cache.leases = StoreLeases(kv, Renewer(kv, waiting=lambda: waiting(local).keys))
     bucket.warn = cache.warn
     return cache
 
@@ -298,6 +325,8 @@ def close(loaded: Loaded) -> None:
     """Write down what is pending and let the stores go."""
     loaded.project.cache.flush()
     loaded.project.memo.close()
+    if loaded.project.cache.leases is not None:
+        loaded.project.cache.leases.close()  # after all uploads: until then others can't find the results
     # What can't be handed over now stays in its journal; of what is wrong, the flush has warned.
     with suppress(StorageError):
         loaded.project.cache.kv.close()

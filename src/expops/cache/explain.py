@@ -31,7 +31,9 @@ NOT_TAKEN: Final = "its result was not to be taken from the cache"
 SEED_CHANGED: Final = "the random seed changed"
 DEFAULT_PROFILE: Final = "fast"
 # In place of a result: why there is none.
-ENDED: Final = {"!failed": "it failed last time", "!unkept": "its last result could not be kept"}
+FAILED: Final = "!failed"
+UNKEPT: Final = "!unkept"
+ENDED: Final = {FAILED: "it failed last time", UNKEPT: "its last result could not be kept"}
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 

@@ -20,7 +20,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..blobs.base import ObjectStore
 from ..codecs.base import DATA_ONLY
@@ -32,6 +32,9 @@ from .discovery import KINDS, Names, Surroundings, names_of
 from .explain import CodeRecord, Described, code_record, why, why_discovered
 from .keys import result_digest
 from .manifest import Manifest, pack, unpack
+
+if TYPE_CHECKING:
+    from .leases import Leases
 
 _dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 _PREFETCH: Final = 2000
@@ -63,7 +66,8 @@ class ResultCache:
 
     ``read`` and ``write`` say whether results are taken and kept; ``warnings`` collects, once each, what went wrong and
     did not stop anything. With ``require_stable``, actions that ``expops verify`` found unstable are not to be taken;
-    with ``data_only``, results whose reading may run code are as if they weren't there.
+    with ``data_only``, results whose reading may run code are as if they weren't there. ``leases`` are for who executes
+    what others may want as well; ``None`` where nobody else can find the results.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class ResultCache:
         self.write = write
         self.require_stable = require_stable
         self.data_only = False
+        self.leases: Leases | None = None
         self._refused: set[str] = set()
         self._unstable: dict[str, str] | None = None
         self.warnings: dict[str, None] = {}
@@ -124,6 +129,14 @@ class ResultCache:
             if manifest is not None and _still(manifest, around):
                 return LookUp(action, last.result, manifest, None, last)
         return self._search(path, action, around, last)
+
+    def look_again(self, path: str, action: str, around: Surroundings) -> LookUp:
+        """:meth:`look_up` of what others may have recorded since: nothing that was fetched before counts."""
+        fetched, self._raw = self._raw, {}
+        try:
+            return self._search(path, action, around, None)
+        finally:
+            self._raw = fetched
 
     def unstable(self, action: str) -> str:
         """Why neither to take nor to keep results of the action; ``""`` if there is no such reason."""

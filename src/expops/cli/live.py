@@ -60,6 +60,13 @@ class LiveWatcher(PlainWatcher):
             self._view = View(self._files["stdout"], self._rows)
             self._view.draw()
 
+    def waiting(self, path: str, holder: str) -> None:
+        """Show for whom it waits."""
+        super().waiting(path, holder)
+        process, _, step = path.partition("/")
+        row = self._rows[process]
+        row.note = f"{step} is executed by {holder}" if step else f"executed by {holder}"
+
     def started(self, process: str, reason: str) -> None:
         """The process runs from now on."""
         super().started(process, reason)

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from .. import wiring
+from ..cache.leases import UNKNOWN
 from ..cache.stability import Finding, note
 from ..cache.store import ResultCache
 from ..engine.setup import Setup
@@ -130,6 +131,7 @@ def _verify(loaded: wiring.Loaded, args: argparse.Namespace, chosen: tuple[str, 
         libraries=project.config.cache.libraries,
         profile=project.config.profile,
         audit=False,
+        holder=UNKNOWN,
         open_cache=partial(opener, "", False),
         open_memo=options.open_memo,
     )

@@ -27,6 +27,7 @@ class PlainWatcher:
         self._partial: dict[tuple[str, str], str] = {}
         self._warned: set[str] = set()
         self._started: set[str] = set()
+        self._waits: dict[str, str] = {}
 
     @property
     def warnings(self) -> int:
@@ -43,6 +44,12 @@ class PlainWatcher:
         if hits < len(plan):
             cached = f", {hits:,} cached" if hits else ""
             self._tell(f"run {run.run_id}: {processes(len(plan))}{cached}")
+
+    def waiting(self, path: str, holder: str) -> None:
+        """Say once for whom it waits."""
+        if self._waits.get(path) != holder:
+            self._waits[path] = holder
+            self._tell(f"waits   {path}: {holder} executes it")
 
     def started(self, process: str, reason: str) -> None:
         """Say why it runs."""
@@ -71,10 +78,12 @@ class PlainWatcher:
             self._write("stderr", f"warning: {message}")
 
     def ended(self, record: ActionRecord) -> None:
-        """Say how it ended; hits are only counted, at the end."""
+        """Say how it ended; of hits, only those that were waited for; the others are counted, at the end."""
         self._flush(record.path)
         if record.outcome == "executed":
             self._tell(f"done    {record.path} in {duration(record.seconds)}")
+        elif record.outcome == "hit" and record.path in self._waits:
+            self._tell(f"taken   {record.path}: {self._waits[record.path]} has executed it")
         elif record.outcome == "failed":
             after = f" after {duration(record.seconds)}" if record.path in self._started else ""
             self._tell(f"failed  {record.path}{after}")

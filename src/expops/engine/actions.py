@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from ..cache import artifacts
 from ..cache.discovery import Surroundings
-from ..cache.explain import Described
+from ..cache.explain import FAILED, UNKEPT, Described
+from ..cache.leases import Lease
 from ..cache.manifest import Artifact, Manifest, Metric, StoredValue
 from ..cache.observe import Observer, watch
 from ..cache.store import LookUp, ResultCache
@@ -30,6 +31,7 @@ from .reasons import reasons_of
 from .records import HOST, executed_record, hit_record
 from .signatures import IMMUTABLE, mutable
 from .state import after_step
+from .step_flight import StepFlight
 from .streams import Capture, joined
 
 
@@ -38,7 +40,8 @@ class Session(NamedTuple):
 
     ``record`` takes each step's record as it ends; ``warn`` a message for the user; ``imports`` maps project files to
     what was read while they were imported; ``as_loaded`` tells of a code fingerprint whether it is of the code that was
-    loaded; ``forced`` holds paths that are to execute whatever the cache has; ``audit`` notes what code runs.
+    loaded; ``forced`` holds paths that are to execute whatever the cache has; ``waits`` is told of a step and for
+    whom it waits; ``audit`` notes what code runs.
     """
 
     cache: ResultCache
@@ -51,6 +54,7 @@ class Session(NamedTuple):
     imports: dict[str, dict[str, dict[str, str]]]
     as_loaded: Callable[[CodeFingerprint], bool]
     forced: frozenset[str]
+    waits: Callable[[str, str], object]
     audit: CodeAudit | None = None
 
 
@@ -76,6 +80,8 @@ class StepCalls:
     def __init__(self, session: Session, bottom: Frame) -> None:
         self.session = session
         self.stack = [bottom]
+        leases = session.cache.leases
+        self._flight = StepFlight(leases, session.waits) if leases is not None else None
 
     def log_metric(self, name: str, value: float, step: int | None) -> None:
         """Add to the action under way."""
@@ -115,9 +121,31 @@ class StepCalls:
         around = Surroundings(self.session.observer.places, self.session.observer.files, seeds.identity)
         look_up = self.session.cache.look_up(path, action, around)
         call = _Call(step, path, seeds, known.described, known, around, look_up)
-        forced = bool(self.session.forced) and self._forced(path)
-        if look_up.manifest is None or forced:
-            return self._execute(call.spelled_out(), args, kwargs, ["forced"] if forced else None)
+        if self.session.forced and self._forced(path):
+            return self._execute(call, args, kwargs, ["forced"])
+        lease = None
+        if look_up.manifest is None and self._flight is not None:
+            call, lease = self._when_free(call, self._flight)
+        if call.look_up.manifest is None:
+            return self._execute(call, args, kwargs, None, lease)
+        return self._served(call, args, kwargs, started)
+
+    def _when_free(self, call: _Call, flight: StepFlight) -> tuple[_Call, Lease | None]:
+        """A miss, when nobody else executes it any more; it may be a hit by then."""
+        code, action, path = call.described.code, call.look_up.action, call.path
+        lease, look_up = flight.take(
+            path,
+            code,
+            call.look_up,
+            call.seeds.identity(),
+            lambda: self.session.cache.look_again(path, action, call.around),
+        )
+        return call._replace(look_up=look_up), lease
+
+    def _served(self, call: _Call, args: tuple[object, ...], kwargs: dict[str, object], started: float) -> object:
+        """Take a hit; execute after all if it can't be taken."""
+        look_up = call.look_up
+        assert look_up.manifest is not None
         try:
             cache = self.session.cache
             value = load_value(look_up.manifest.outputs["return"], cache.blobs, data_only=cache.data_only)
@@ -125,9 +153,9 @@ class StepCalls:
         except (StorageError, KeyError, OSError) as fault:
             if not isinstance(fault, StoreUnavailable | OSError):
                 self.session.cache.forget(look_up.result)
-            return self._execute(call.spelled_out(), args, kwargs, [f"its stored result can't be used: {fault}"])
-        self.session.cache.seen(path, look_up)
-        self.session.record(hit_record(path, look_up, time.time() - started, started))
+            return self._execute(call, args, kwargs, [f"its stored result can't be used: {fault}"])
+        self.session.cache.seen(call.path, look_up)
+        self.session.record(hit_record(call.path, look_up, time.time() - started, started))
         return value
 
     def _place(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[str, SeedPath]:
@@ -174,6 +202,24 @@ class StepCalls:
             self.session.capture.flush()
 
     def _execute(
+        self,
+        call: _Call,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        reasons: list[str] | None,
+        lease: Lease | None = None,
+    ) -> object:
+        """Execute, record, and let those who wait for the ``lease`` have the result."""
+        call = call.spelled_out()
+        if self._flight is None:
+            return self._recorded(call, args, kwargs, reasons)
+        self._flight.begin(call.described.code, lease)
+        try:
+            return self._recorded(call, args, kwargs, reasons)
+        finally:
+            self._flight.end()
+
+    def _recorded(
         self, call: _Call, args: tuple[object, ...], kwargs: dict[str, object], reasons: list[str] | None
     ) -> object:
         session = self.session
@@ -185,7 +231,7 @@ class StepCalls:
         try:
             run = self._run(call.step, call.path, call.seeds, args, kwargs, "; ".join(reasons), call.known)
         except Exception:
-            session.cache.unkept(call.path, call.look_up, "!failed")
+            session.cache.unkept(call.path, call.look_up, FAILED)
             raise
         for file in {file: None for code in call.known.code for file in code.files}:
             if file in session.imports:
@@ -197,10 +243,12 @@ class StepCalls:
         if manifest is None:
             # Read all the same: what depends on this step depends on it.
             self.stack[-1].absorb(run.frame.observed.values(), run.frame.metrics)
-            session.cache.unkept(call.path, call.look_up, "!unkept")
+            session.cache.unkept(call.path, call.look_up, UNKEPT)
             session.record(run.record(call.look_up.action, "", stored))
             return run.value
         result = session.cache.record(call.path, call.described, call.look_up, manifest)
+        if self._flight is not None:
+            self._flight.recorded(result)
         self.stack[-1].absorb(manifest.discovered, manifest.metrics)
         session.record(run.record(call.look_up.action, result, stored, manifest))
         if type(run.value) in IMMUTABLE:

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from ..cache.leases import UNKNOWN, News
 from ..cache.manifest import Manifest
 from ..executors.base import Failed, Finished, Message
 from ..executors.process import RawOutput
 from ..pipeline.binding import DATA_HYPERPARAMETERS, Binding
-from .events import Numeric, Printed, Started, StepEnded, Warned, Watcher
+from .events import Numeric, Printed, Started, StepEnded, Waiting, Warned, Watcher
 from .options import Options
 from .plan import Planned
 from .project import Project
@@ -36,6 +37,7 @@ class Dispatcher:
         self._options = options
         self._watcher = watcher
         self._code = project.code
+        self._leases = project.cache.leases
         self.numeric: list[dict[str, Any]] = []
         self._processes = {process.name: process for process in project.config.processes}
         work = os.path.join(options.hidden, "work")
@@ -54,6 +56,7 @@ class Dispatcher:
             libraries=project.config.cache.libraries,
             profile=project.config.profile,
             audit=options.audit,
+            holder=project.cache.leases.holder if project.cache.leases is not None else UNKNOWN,
             open_cache=options.open_cache,
             open_memo=options.open_memo,
         )
@@ -91,6 +94,8 @@ class Dispatcher:
             elif isinstance(event, Failed):
                 # Its worker died, or the task could not be sent: there is no outcome but this.
                 error = f"{type(event.error).__name__}: {event.error}"
+                if self._leases is not None:
+                    self._leases.lost(event.task)
                 record = ended_record(self._options.seed, event.task, "failed", "", error)
                 yield Outcome(event.task, "failed", record, [], None, {}, error, "")
             elif isinstance(event, Finished) and isinstance(event.value, Outcome):
@@ -106,6 +111,11 @@ class Dispatcher:
             self._watcher.warned(payload.message)
         elif isinstance(payload, Started):
             self._watcher.started(payload.process, payload.reason)
+        elif isinstance(payload, Waiting):
+            self._watcher.waiting(payload.path, payload.holder)
+        elif isinstance(payload, News):
+            if self._leases is not None:
+                self._leases.heard(message.task, payload)
         elif isinstance(payload, Numeric):
             if payload.told not in self.numeric:
                 self.numeric.append(payload.told)

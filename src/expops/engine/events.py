@@ -38,6 +38,13 @@ class Warned(NamedTuple):
     message: str
 
 
+class Waiting(NamedTuple):
+    """A step waits for ``holder``, in words, who executes it."""
+
+    path: str
+    holder: str
+
+
 class Numeric(NamedTuple):
     """What the arithmetic of a worker depends on, as far as its libraries have been loaded."""
 
@@ -49,6 +56,9 @@ class Watcher(Protocol):
 
     def planned(self, run: RunRecord, plan: Sequence[Planned]) -> None:
         """The run begins; for each process, in topological order, what is known of it now."""
+
+    def waiting(self, path: str, holder: str) -> None:
+        """A process or step waits for somebody, in words, who executes it; told again as long as it waits."""
 
     def started(self, process: str, reason: str) -> None:
         """A process begins to execute."""

@@ -12,6 +12,7 @@ from ..cache.discovery import Places, Surroundings
 from ..cache.explain import DEFAULT_PROFILE, NEVER_RAN, Described, texts, why_hit
 from ..cache.files import FileDigests
 from ..cache.keys import ActionKey
+from ..cache.leases import lease_key
 from ..cache.manifest import Manifest
 from ..cache.store import LookUp, ResultCache
 from ..errors import ProcessError
@@ -124,8 +125,7 @@ class Planner:
         key = ActionKey("process", name, code.digest, inputs, parameters, {}, process.version, profile)
         labels = {argument: source for argument, (source, _) in counted.outputs.items()}
         described = Described(key, code, labels, texts(counted.parameters))
-        seeds = SeedPath(self._seed, name, streams=code.streams)
-        around = Surroundings(self._places, self._files, seeds.identity)
+        around = self._around(name, code)
         look_up = self._cache.look_up(name, key.digest(), around)
         reasons: tuple[str, ...]
         unstable = False
@@ -140,6 +140,29 @@ class Planner:
         else:
             verdict, reasons = "miss", self._reasons(described, look_up, around)
         return Planned(name, verdict, reasons, described, look_up, binding, caching, unstable)
+
+    def _around(self, name: str, code: CodeFingerprint) -> Surroundings:
+        seeds = SeedPath(self._seed, name, streams=code.streams)
+        return Surroundings(self._places, self._files, seeds.identity)
+
+    def again(self, planned: Planned) -> Planned:
+        """A miss, looked up once more: others may have executed it since."""
+        assert planned.described is not None
+        assert planned.look_up is not None
+        around = self._around(planned.name, planned.described.code)
+        look_up = self._cache.look_again(planned.name, planned.look_up.action, around)
+        if look_up.manifest is None:
+            return planned._replace(look_up=look_up)
+        return planned._replace(verdict="hit", reasons=(why_hit(look_up.manifest),), look_up=look_up)
+
+    def lease(self, planned: Planned) -> str:
+        """The name of the lease for executing a miss; ``""`` for one that nobody else has a use for."""
+        process = self._processes[planned.name]
+        look_up, described = planned.look_up, planned.described
+        kept = process.cache and planned.caching.cache and not planned.unstable
+        if not kept or look_up is None or described is None or planned.name in self._forced:
+            return ""
+        return lease_key(look_up, SeedPath(self._seed, planned.name, streams=described.code.streams).identity())
 
     def _is_numeric(self, name: str) -> bool:
         """Whether a numeric profile may affect it: libraries are reached by its code, or come with what it takes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..cache.manifest import Manifest, StoredValue
@@ -16,6 +16,7 @@ from ..runs.model import ActionRecord, Metrics, RunRecord, fold_metrics
 from . import shelf
 from .capture import Capture
 from .events import Watcher
+from .flight import Flight
 from .options import Options
 from .plan import Planned, Planner
 from .project import Project
@@ -71,6 +72,7 @@ class Runner:
         self._metrics: Metrics = {}
         self._capture = Capture(project, options)
         self._recorder = Recorder(project.cache.kv, self._new_record())
+        self._flight = Flight(self._planner, project.cache.leases, watcher, self._recorder.run.run_id)
 
     def run(self) -> RunResult:
         """Plan, execute, record. A failure of user code is in the result; Ctrl-C ends the run as interrupted."""
@@ -145,17 +147,34 @@ class Runner:
             self._watcher.printed(name, stream, text)
         self._end(name, record, [], manifest)
 
-    def _submit(self, name: str, planned: Planned) -> None:
+    def _submit(self, name: str, planned: Planned, *, shared: bool = True) -> None:
         assert planned.binding is not None
         unstored = self._needs_unstored(planned.binding)
         if unstored:
             self._fail(name, unstored)
-            return
+        else:
+            self._flight.add(planned, shared=shared)
+
+    def _execute(self) -> None:
+        """Give out what may execute now, as far as there is room for it."""
+        capacity = max(self._options.jobs, 1)
+        while len(self._running) < capacity:
+            chosen = self._flight.take(capacity - len(self._running))
+            if not chosen:
+                return
+            for planned in chosen:
+                if planned.verdict == "hit":
+                    self._take_hit(planned.name, planned)
+                    self._advance(planned.name)
+                else:
+                    self._dispatch(planned)
+
+    def _dispatch(self, planned: Planned) -> None:
         if self._dispatcher is None:
             self._start()
         assert self._dispatcher is not None
-        self._running.add(name)
-        self._dispatcher.submit(name, planned, self._manifests)
+        self._running.add(planned.name)
+        self._dispatcher.submit(planned.name, planned, self._manifests)
 
     def _start(self) -> None:
         """Before the first execution: a record of the run in case it is killed, and the executor."""
@@ -173,12 +192,23 @@ class Runner:
         return ""
 
     def _loop(self) -> None:
-        while self._running:
-            assert self._dispatcher is not None
-            for ended in self._dispatcher.ended(_TICK):
+        self._execute()
+        while self._running or self._flight.names():
+            for ended in self._outcomes():
                 self._running.discard(ended.name)
+                self._flight.ended(ended.name, ended.record.result)
                 self._take(ended)
+                self._execute()
+            self._execute()
             self._watcher.tick()
+
+    def _outcomes(self) -> Iterator[Outcome]:
+        """Processes that have ended, after a tick at most."""
+        if not self._running:
+            time.sleep(_TICK)  # others execute what is left
+            return iter(())
+        assert self._dispatcher is not None
+        return self._dispatcher.ended(_TICK)
 
     def _take(self, ended: Outcome) -> None:
         name = ended.name
@@ -210,7 +240,8 @@ class Runner:
         upstream = {item: self._manifests[item] for item in self._project.graph.upstream(source)}
         self._waiting.append(name)
         planned = self._planner.plan(source, upstream)
-        self._submit(source, planned._replace(verdict="miss", reasons=("its stored output was missing or damaged",)))
+        missed = planned._replace(verdict="miss", reasons=("its stored output was missing or damaged",))
+        self._submit(source, missed, shared=False)
 
     def _advance(self, done: str) -> None:
         """Plan what was waiting for ``done`` and has all its inputs now."""
@@ -241,7 +272,7 @@ class Runner:
                 below += self._project.graph.downstream(child)
 
     def _skip_rest(self, reason: str) -> None:
-        for name in [*self._running, *self._waiting]:
+        for name in [*self._running, *self._flight.names(), *self._waiting]:
             self._end(name, ended_record(self._options.seed, name, "skipped", reason, ""), [], None)
 
     def _end(self, name: str, record: ActionRecord, steps: list[ActionRecord], manifest: Manifest | None) -> None:
@@ -278,6 +309,7 @@ class Runner:
         try:
             if self._dispatcher is not None:
                 self._dispatcher.close(stop=bool(self._running))
+            self._flight.close()
         finally:
             # Whoever presses Ctrl-C once more during farewells still has a whole record.
             self._finish(status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..cache.leases import Holder
 from ..cache.memo import KVMemo
 from ..cache.store import ResultCache
 
@@ -16,7 +17,7 @@ class Setup(NamedTuple):
     from this machine's files. ``data`` are the declared paths, relative to the project; ``project`` and ``work`` are
     absolute folders (of the project, and for this run's working folders); ``import_roots`` go in front of ``sys.path``;
     ``libraries`` is the policy for their versions, ``profile`` the numeric one. ``audit``: compare the code that runs
-    with what fingerprints follow.
+    with what fingerprints follow. ``holder``: in whose name workers take leases.
     """
 
     project: str
@@ -29,5 +30,6 @@ class Setup(NamedTuple):
     libraries: str
     profile: str
     audit: bool
+    holder: Holder
     open_cache: Callable[[], ResultCache]
     open_memo: Callable[[], KVMemo]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from ..cache import artifacts
-from ..cache.explain import Described
+from ..cache.explain import FAILED, UNKEPT, Described
 from ..cache.manifest import Artifact, Manifest, StoredValue
 from ..cache.observe import watch
 from ..cache.store import LookUp
@@ -28,7 +28,7 @@ from ..seeding.session import SeededAction
 from .actions import Session, StepCalls
 from .audit import Ran, audited, in_words
 from .claims import claim
-from .events import Numeric, Printed, Started, StepEnded, Warned
+from .events import Numeric, Printed, Started, StepEnded, Waiting, Warned
 from .frames import Frame, SeedPath
 from .names import folder_name
 from .records import HOST, executed_record
@@ -126,6 +126,8 @@ class Execution:
     def run(self) -> Outcome:
         """Execute, record, and leave nothing behind."""
         self.emit(Started(self.task.name, self.task.reason))
+        if self.shared.cache.leases is not None:
+            self.shared.cache.leases.report(self.emit)
         self._make_folder()
         self.shared.cache.prefetch_below(self.task.name)
         try:
@@ -133,6 +135,8 @@ class Execution:
             told = self.shared.numeric.news()
             if told is not None:
                 self.emit(Numeric(told))
+            if self.shared.cache.leases is not None:
+                self.shared.cache.leases.settle()
             return outcome
         finally:
             shutil.rmtree(self.work, ignore_errors=True)
@@ -183,6 +187,7 @@ class Execution:
             imports=shared.imports.read,
             as_loaded=shared.as_loaded,
             forced=self.task.forced,
+            waits=lambda path, holder: self.emit(Waiting(path, holder)),
             audit=shared.audit,
         )
 
@@ -212,7 +217,7 @@ class Execution:
             raise
         except BaseException as error:  # noqa: BLE001
             # Whatever user code raises, SystemExit included, is the process's failure and not the worker's.
-            self.shared.cache.unkept(self.task.name, self.task.look_up, "!failed")
+            self.shared.cache.unkept(self.task.name, self.task.look_up, FAILED)
             return self._outcome(frame, "failed", error=user_trace(error))
         calls.session.capture.flush()  # a last line without its end belongs to the log as well
         return self._finish(frame, result)
@@ -305,7 +310,7 @@ class Execution:
             key = None
         if key is None:
             if self.task.keep:
-                self.shared.cache.unkept(self.task.name, self.task.look_up, "!unkept")
+                self.shared.cache.unkept(self.task.name, self.task.look_up, UNKEPT)
             return self._outcome(frame, "executed", manifest=manifest)
         described, look_up = key
         manifest = manifest._replace(action=look_up.action)

@@ -37,6 +37,8 @@ class Workspace:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.cache = setup.open_cache()
+        if self.cache.leases is not None:
+            self.cache.leases.holder = setup.holder
         self._memo = setup.open_memo()
         self.code = ProjectCode(
             setup.project, import_roots=setup.import_roots, memo=self._memo, libraries=setup.libraries

@@ -121,12 +121,12 @@ class _WatchedCalls(StepCalls):
         self._found = execution.altered
         self._before: list[dict[str, StoredValue]] = []
 
-    def _execute(
+    def _recorded(
         self, call: _Call, args: tuple[object, ...], kwargs: dict[str, object], reasons: list[str] | None
     ) -> object:
         self._before.append(dict(self._stored(mutable(_inputs(call)).items())))
         try:
-            return super()._execute(call, args, kwargs, reasons)
+            return super()._recorded(call, args, kwargs, reasons)
         finally:
             self._before.pop()
 
