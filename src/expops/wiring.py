@@ -92,7 +92,7 @@ def _plain_leases(folder: str, settings: CacheConfig, kv: KVStore) -> Leases | N
     from .cache.lease_renewal import Renewer
     from .cache.store_leases import StoreLeases
 
-    return StoreLeases(kv, Renewer(kv))
+    return StoreLeases(kv, Renewer(kv, waiting=kv.held if isinstance(kv, JournaledKV) else tuple))
 
 
 def open_leases(folder: str) -> Leases:
@@ -108,7 +108,7 @@ def _open_kv(folder: str, settings: CacheConfig, scratch: str) -> KVStore:
         return _embedded_kv(os.path.join(scratch, "cache.sqlite"))
     store, journals = _shared_kv(settings.kv), os.path.join(folder, "handover")
     recover(store, journals)
-    return JournaledKV(store, journals)
+    return JournaledKV(store, journals, eager=False)
 
 
 def is_tiered(settings: CacheConfig) -> bool:

@@ -88,8 +88,9 @@ class FileLeases:
     def lost(self, task: str) -> None:
         """See :meth:`Leases.lost`."""
 
-    def settle(self) -> None:
-        """See :meth:`Leases.settle`. What is journaled is found already."""
+    def settle(self, flush: Callable[[], object]) -> None:
+        """See :meth:`Leases.settle`."""
+        flush()
 
     def close(self) -> None:
         """See :meth:`Leases.close`."""

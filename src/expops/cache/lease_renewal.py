@@ -135,6 +135,14 @@ class Renewer:
             if time.monotonic() - renewed >= self._beat:
                 renewed = time.monotonic()
                 each(self._renew, list(self._mine))
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Let others see how the run is getting on."""
+        try:
+            self._store.flush()
+        except StorageError:  # whoever flushes at the end tells
+            return
 
     def _arrived(self) -> list[str]:
         """The leases whose results others can find."""

@@ -109,8 +109,8 @@ class Leases(Protocol):
     def lost(self, task: str) -> None:
         """The worker at ``task`` is gone."""
 
-    def settle(self) -> None:
-        """What was recorded can be found by those who wait from now on."""
+    def settle(self, flush: Callable[[], object]) -> None:
+        """Call ``flush``, so that those who wait find what was recorded; maybe beside what its caller does next."""
 
     def close(self) -> None:
         """Give back all that is held."""

@@ -102,17 +102,34 @@ class ResultCache:
         self._raw.update(found)
         self._prefetch_results(found)
 
-    def prefetch_below(self, path: str) -> None:
+    def prefetch_below(self, path: str, *, known: bool = True) -> None:
         """Fetch in a few round trips what the steps below ``path`` will ask for if nothing has changed since.
 
-        What was prefetched before is let go.
+        What was prefetched before is let go. Nothing is ``known`` of a path at which no action was seen.
         """
+        if not known:
+            self._raw = {}
+            return
         prefix = f"last/{path}/" if path else "last/"
         try:
             self._raw = dict(islice(self.kv.scan(prefix), _PREFETCH)) if self.read else {}
         except StorageError:
             self._raw = {}
         self._prefetch_results(self._raw)
+
+    def prefetch_actions(self, actions: Mapping[str, tuple[str, str]]) -> None:
+        """Fetch in one round trip what looking up actions by path will ask for, those aside that are hits by what was
+        prefetched. ``actions`` maps paths to digests of action and code."""
+        names: list[str] = []
+        for path, (action, code) in actions.items():
+            last = self._last(path)
+            if last is None or last.action != action or self._raw.get("result/" + last.result) is None:
+                names += ["action/" + action, "last/" + path, "result/" + result_digest(action, {})]
+                names += ["code/" + code, "cleared"] if last is None else []
+        names = [name for name in dict.fromkeys(names) if name not in self._raw]
+        if names and self.read:
+            self._raw.update(dict.fromkeys(names))
+            self._raw.update(self._get(names))
 
     def _prefetch_results(self, found: Mapping[str, bytes | None]) -> None:
         lasts = [last for last in map(_last, found.values()) if last is not None]
@@ -305,7 +322,7 @@ class ResultCache:
         if described.key.kind == "step" and self.ran_at(described.code.digest):
             return explain.NEW_INPUTS
         if self._cleared is None:
-            self._cleared = (self.load("cleared") or b"").decode()
+            self._cleared = self._known(["cleared"]).get("cleared", b"").decode()
         if self._cleared:
             day = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(self._cleared)))
             return f"never ran since the cache was cleared on {day}"
@@ -331,6 +348,13 @@ class ResultCache:
             self.kv.flush()
         except StorageError as fault:
             self.warn(f"the cache can't be written now; the next run hands over what is kept for it: {fault}")
+
+    def settle(self) -> None:
+        """:meth:`flush` for those who wait elsewhere, which may go on beside what comes next here."""
+        if self.leases is None:
+            self.flush()
+        else:
+            self.leases.settle(self.flush)
 
     def warn(self, message: str) -> None:
         """Note a fault that costs time, not correctness."""

@@ -50,6 +50,8 @@ class StoreLeases:
         self._clock = clock
         self._seen: dict[str, tuple[bytes, float]] = {}  # records of others, and since when by our clock
         self._lock = threading.Lock()
+        self._reports = False
+        self._settling: threading.Thread | None = None
 
     def take(self, keys: Sequence[str]) -> dict[str, Taken]:
         """See :meth:`Leases.take`. One round trip for those that nobody holds, or that were held before."""
@@ -104,20 +106,32 @@ class StoreLeases:
 
     def end(self, lease: Lease, result: str | None) -> None:
         """See :meth:`Leases.end`. Others have the lease when they can find the result."""
-        if result:
-            self.settle()
+        if result and self._reports:
+            self._hand_over()
         self._keeper.end(lease.key, result or "")
 
-    def settle(self) -> None:
-        """See :meth:`Leases.settle`."""
+    def _hand_over(self) -> None:
         try:
             self._store.flush()
         except StorageError:  # of that, who records results tells
             return
 
+    def settle(self, flush: Callable[[], object]) -> None:
+        """See :meth:`Leases.settle`. The run knows the results already, and the store may be far."""
+        self._join()
+        self._settling = threading.Thread(target=flush, name="expops-hand-over")
+        self._settling.start()
+
+    def _join(self) -> None:
+        if self._settling is not None:
+            self._settling.join()
+            self._settling = None
+
     def report(self, tell: Callable[[News], object]) -> None:
         """From now on, in a worker: the run that it works for keeps what is taken here, and ``tell`` tells it."""
+        self._join()  # user code is to come, and may fork
         self._keeper = Reporter(tell)
+        self._reports = True
 
     def heard(self, task: str, news: News) -> None:
         """Take in what the worker at ``task`` tells."""
@@ -132,4 +146,5 @@ class StoreLeases:
 
     def close(self) -> None:
         """See :meth:`Leases.close`."""
+        self._join()
         self._keeper.close()

@@ -57,6 +57,16 @@ class Planned(NamedTuple):
         return self.look_up.manifest if self.look_up is not None and self.verdict == "hit" else None
 
 
+class _Keyed(NamedTuple):
+    """A process whose key is known."""
+
+    process: ProcessConfig
+    described: Described
+    action: str
+    binding: Binding
+    caching: Caching
+
+
 class Planner:
     """Plans process by process, as the manifests of upstream processes become known."""
 
@@ -93,22 +103,38 @@ class Planner:
     def _plan_all(self, names: Collection[str]) -> dict[str, Planned]:
         plan: dict[str, Planned] = {}
         for generation in self._graph.generations():
-            for name in generation:
-                if name in names:
-                    plan[name] = self._plan_known(name, plan)
+            wanted = [name for name in generation if name in names]
+            upstream = {name: self._upstream(name, plan) for name in wanted}
+            known = {name: found for name, found in upstream.items() if not isinstance(found, str)}
+            planned = self.plan_many(known)
+            for name in wanted:
+                plan[name] = planned[name] if name in known else Planned(name, "unknown", (str(upstream[name]),))
         return plan
 
-    def _plan_known(self, name: str, plan: Mapping[str, Planned]) -> Planned:
+    def _upstream(self, name: str, plan: Mapping[str, Planned]) -> dict[str, Manifest] | str:
+        """The manifests that a process takes from, or for what it waits."""
         upstream = {}
         for source in self._graph.upstream(name):
             manifest = plan[source].manifest
             if manifest is None:
-                return Planned(name, "unknown", (f"waits for '{source}'",))
+                return f"waits for '{source}'"
             upstream[source] = manifest
-        return self.plan(name, upstream)
+        return upstream
 
     def plan(self, name: str, upstream: Mapping[str, Manifest]) -> Planned:
         """The plan of one process whose upstream manifests are all known."""
+        return self.plan_many({name: upstream})[name]
+
+    def plan_many(self, upstream: Mapping[str, Mapping[str, Manifest]]) -> dict[str, Planned]:
+        """The plans of processes whose upstream manifests are all known, looked up in one round trip where they can."""
+        keyed = {name: self._keyed(name, manifests) for name, manifests in upstream.items()}
+        actions = {name: item for name, item in keyed.items() if isinstance(item, _Keyed)}
+        self._cache.prefetch_actions(
+            {name: (item.action, item.described.code.digest) for name, item in actions.items()}
+        )
+        return {name: self._looked_up(item) if isinstance(item, _Keyed) else item for name, item in keyed.items()}
+
+    def _keyed(self, name: str, upstream: Mapping[str, Manifest]) -> _Keyed | Planned:
         process = self._processes[name]
         code, signature, caching = self._function(process)
         outputs = {source: manifest.outputs for source, manifest in upstream.items()}
@@ -124,9 +150,13 @@ class Planner:
         profile = self._profile if self._profile != DEFAULT_PROFILE and self._is_numeric(name) else ""
         key = ActionKey("process", name, code.digest, inputs, parameters, {}, process.version, profile)
         labels = {argument: source for argument, (source, _) in counted.outputs.items()}
-        described = Described(key, code, labels, texts(counted.parameters))
-        around = self._around(name, code)
-        look_up = self._cache.look_up(name, key.digest(), around)
+        return _Keyed(process, Described(key, code, labels, texts(counted.parameters)), key.digest(), binding, caching)
+
+    def _looked_up(self, keyed: _Keyed) -> Planned:
+        process, described, action, binding, caching = keyed
+        name = process.name
+        around = self._around(name, described.code)
+        look_up = self._cache.look_up(name, action, around)
         reasons: tuple[str, ...]
         unstable = False
         if not (process.cache and caching.cache):

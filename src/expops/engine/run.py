@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..cache.manifest import Manifest, StoredValue
@@ -162,12 +162,13 @@ class Runner:
             chosen = self._flight.take(capacity - len(self._running))
             if not chosen:
                 return
+            hits = [planned for planned in chosen if planned.verdict == "hit"]
             for planned in chosen:
-                if planned.verdict == "hit":
-                    self._take_hit(planned.name, planned)
-                    self._advance(planned.name)
-                else:
+                if planned.verdict != "hit":
                     self._dispatch(planned)
+            for planned in hits:
+                self._take_hit(planned.name, planned)
+            self._advance([planned.name for planned in hits])
 
     def _dispatch(self, planned: Planned) -> None:
         if self._dispatcher is None:
@@ -194,11 +195,13 @@ class Runner:
     def _loop(self) -> None:
         self._execute()
         while self._running or self._flight.names():
+            done = []
             for ended in self._outcomes():
                 self._running.discard(ended.name)
                 self._flight.ended(ended.name, ended.record.result)
-                self._take(ended)
-                self._execute()
+                if self._take(ended):
+                    done.append(ended.name)
+            self._advance(done)
             self._execute()
             self._watcher.tick()
 
@@ -210,7 +213,8 @@ class Runner:
         assert self._dispatcher is not None
         return self._dispatcher.ended(_TICK)
 
-    def _take(self, ended: Outcome) -> None:
+    def _take(self, ended: Outcome) -> bool:
+        """What has come of a process; whether others can go on from it."""
         name = ended.name
         if ended.status == "lost":
             self._redo(name, ended)
@@ -222,7 +226,8 @@ class Runner:
             self._manifests[name] = ended.manifest._replace(outputs=known)
             self._unstored[name] = ended.unstored
             self._end(name, ended.record, ended.steps, ended.manifest)
-            self._advance(name)
+            return True
+        return False
 
     def _redo(self, name: str, outcome: Outcome) -> None:
         """A stored output could not be loaded: its process executes again, then the one that wanted it."""
@@ -237,26 +242,29 @@ class Runner:
         if record.result:
             self._project.cache.forget(record.result)
         del self._manifests[source]
-        upstream = {item: self._manifests[item] for item in self._project.graph.upstream(source)}
         self._waiting.append(name)
-        planned = self._planner.plan(source, upstream)
+        planned = self._planner.plan(source, self._manifests_for(source))
         missed = planned._replace(verdict="miss", reasons=("its stored output was missing or damaged",))
         self._submit(source, missed, shared=False)
 
-    def _advance(self, done: str) -> None:
-        """Plan what was waiting for ``done`` and has all its inputs now."""
-        ready = [done]
-        while ready:
-            source = ready.pop()
-            for name in self._project.graph.downstream(source):
-                sources = self._project.graph.upstream(name)
-                if name not in self._waiting or any(item not in self._manifests for item in sources):
-                    continue
-                self._waiting.remove(name)
-                planned = self._planner.plan(name, {item: self._manifests[item] for item in sources})
-                self._act(name, planned)
-                if planned.verdict == "hit":
-                    ready.append(name)
+    def _advance(self, done: Iterable[str]) -> None:
+        """Plan, together, what was waiting for ``done`` and has all its inputs now; and so on below what is a hit."""
+        ended = list(done)
+        while ended:
+            below = {name for source in ended for name in self._project.graph.downstream(source)}
+            ready = [name for name in self._waiting if name in below and self._has_inputs(name)]
+            self._waiting = [name for name in self._waiting if name not in ready]
+            upstream = {name: self._manifests_for(name) for name in ready}
+            planned = self._planner.plan_many(upstream)
+            for name in ready:
+                self._act(name, planned[name])
+            ended = [name for name in ready if planned[name].verdict == "hit"]
+
+    def _has_inputs(self, name: str) -> bool:
+        return all(source in self._manifests for source in self._project.graph.upstream(name))
+
+    def _manifests_for(self, name: str) -> dict[str, Manifest]:
+        return {source: self._manifests[source] for source in self._project.graph.upstream(name)}
 
     def _fail(self, name: str, error: str) -> None:
         self._end(name, ended_record(self._options.seed, name, "failed", "", error), [], None)

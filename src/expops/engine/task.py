@@ -129,14 +129,12 @@ class Execution:
         if self.shared.cache.leases is not None:
             self.shared.cache.leases.report(self.emit)
         self._make_folder()
-        self.shared.cache.prefetch_below(self.task.name)
+        self.shared.cache.prefetch_below(self.task.name, known=self.task.look_up.last is not None)
         try:
             outcome = self._captured()
             told = self.shared.numeric.news()
             if told is not None:
                 self.emit(Numeric(told))
-            if self.shared.cache.leases is not None:
-                self.shared.cache.leases.settle()
             return outcome
         finally:
             shutil.rmtree(self.work, ignore_errors=True)

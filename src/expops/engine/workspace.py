@@ -200,7 +200,7 @@ class Workspace:
 
     def take_warnings(self) -> list[str]:
         """What the cache had to say since the last call; writes down what it still held."""
-        self.cache.flush()
+        self.cache.settle()
         self._memo.flush()
         messages = list(self.cache.warnings)
         self.cache.warnings.clear()

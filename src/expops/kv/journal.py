@@ -41,14 +41,18 @@ _UNSETTLED: Final = -1
 class JournaledKV:
     """A :class:`~expops.kv.base.KVStore` that journals :meth:`put_many` in ``folder`` before it reaches ``store``.
 
-    All other writes go to ``store`` at once, after what was journaled before them. For keys that one writer at a time
-    puts, or all with the same value: of values that several put under one key within a burst, any may win, and a key
-    that one writer deletes comes back if another still holds it back.
+    All other writes go to ``store`` at once, after what was journaled under their keys. For keys that one writer at a
+    time puts, or all with the same value: of values that several put under one key within a burst, any may win, and a
+    key that one writer deletes comes back if another still holds it back.
+
+    An entry that comes a while after the last hand-over is handed over at once if ``eager``. Otherwise only many are,
+    or when somebody asks for it: for a store that is a network away.
     """
 
-    def __init__(self, store: KVStore, folder: str) -> None:
+    def __init__(self, store: KVStore, folder: str, *, eager: bool = True) -> None:
         self._store = store
         self._folder = folder
+        self._eager = eager
         self._lock = threading.RLock()
         self._others: dict[str, _Other] = {}
         self._start()
@@ -103,7 +107,7 @@ class JournaledKV:
         return not self._stuck and (
             len(self._pending) >= _HAND_OVER_ENTRIES
             or self._bytes >= _HAND_OVER_BYTES
-            or time.monotonic() - self._handed_over > _HAND_OVER_SECONDS
+            or (self._eager and time.monotonic() - self._handed_over > _HAND_OVER_SECONDS)
         )
 
     def _begin(self) -> None:
@@ -144,7 +148,8 @@ class JournaledKV:
     def create(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         """See :meth:`KVStore.create`."""
         with self._lock:
-            self.flush()
+            if key in self._pending:
+                self.flush()
             return not self._held_by_others([key]) and self._store.create(key, value, ttl)
 
     def replace(self, key: str, old: bytes, new: bytes | None, ttl: float | None = None) -> bool:
@@ -153,7 +158,8 @@ class JournaledKV:
         A value that another writer holds back is not the store's yet: it isn't replaced, whatever it is.
         """
         with self._lock:
-            self.flush()
+            if key in self._pending:
+                self.flush()
             return not self._held_by_others([key]) and self._store.replace(key, old, new, ttl)
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -195,6 +201,12 @@ class JournaledKV:
             os.close(self._file)
         self._lock = threading.RLock()
         self._start()
+
+    def held(self) -> set[str]:
+        """The keys that living writers, this one among them, hold back now."""
+        with self._lock:
+            self._read_others()
+            return {*self._pending, *(key for other in self._others.values() for key in other.entries)}
 
     def _held_by_others(self, keys: list[str]) -> dict[str, bytes]:
         """What other writers hold back now of ``keys``."""

@@ -60,7 +60,7 @@ class ReplayCache(ResultCache):
         self.manifests: dict[str, Manifest | None] = {}
         self.served: set[str] = set()
 
-    def prefetch_below(self, path: str) -> None:
+    def prefetch_below(self, path: str, *, known: bool = True) -> None:
         """Nothing: what is served is fetched one by one."""
 
     def look_up(self, path: str, action: str, around: Surroundings) -> LookUp:
