@@ -13,12 +13,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
-
-DATE = "Tue, 01 Jan 2030 00:00:00 GMT"
 
 
 class Blob(NamedTuple):
@@ -26,10 +26,15 @@ class Blob(NamedTuple):
     generation: int
 
     @property
+    def written(self) -> float:
+        """Seconds since the epoch; as in the real one, generations are times in microseconds."""
+        return self.generation / 1e6
+
+    @property
     def headers(self) -> dict[str, str]:
         return {
             "ETag": '"' + hashlib.md5(self.data).hexdigest() + '"',
-            "Last-Modified": DATE,
+            "Last-Modified": formatdate(self.written, usegmt=True),
             "x-goog-generation": str(self.generation),
         }
 
@@ -47,7 +52,7 @@ class Buckets:
         """Whether the connection is cut after a request took effect."""
         self.delay = 0.0
         self.uploads: dict[str, dict[int, bytes]] = {}
-        self._generation = 1_700_000_000_000_000
+        self._generation = int(time.time() * 1e6)
 
     def counted(self) -> Counter[str]:
         return Counter(method for method, _ in self.requests)
@@ -183,7 +188,7 @@ def _listing(objects: dict[str, Blob], query: dict[str, str]) -> bytes:
     shown, more = names[:size], len(names) > size
     told = "".join(
         f"<Contents><Key>{escape(name)}</Key><Size>{len(objects[name].data)}</Size>"
-        f"<LastModified>2030-01-01T00:00:00.000Z</LastModified>"
+        f"<LastModified>{datetime.fromtimestamp(objects[name].written, UTC).isoformat()}</LastModified>"
         f"<ETag>{escape(objects[name].headers['ETag'])}</ETag></Contents>"
         for name in shown
     )

@@ -39,3 +39,9 @@ class ObjectStore(Protocol):
 
     def list(self) -> Iterator[tuple[str, int]]:
         """Digest and size in bytes of every blob."""
+
+    def settled(self, seconds: float) -> Iterator[tuple[str, int]]:
+        """Digest and size of every blob that nobody has put for that long, also not in vain because it was there."""
+
+    def check(self, digest: str) -> None:
+        """Read the whole blob and compare it with its digest, whatever was trusted so far."""

@@ -7,6 +7,8 @@ Whatever is read is hashed before it is handed out. A blob whose bytes are wrong
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
@@ -120,10 +122,24 @@ class BucketStore:
 
     def list(self) -> Iterator[tuple[str, int]]:
         """See :meth:`ObjectStore.list`. Objects that are no blobs are passed over."""
-        for name, size in self._bucket().list(_FOLDER):
+        return ((digest, size) for digest, size, _ in self._entries())
+
+    def settled(self, seconds: float) -> Iterator[tuple[str, int]]:
+        """See :meth:`ObjectStore.settled`. By the bucket's clock as far as it goes with ours; of a blob that was put in
+        vain, by when it was written.
+        """
+        latest = time.time() - seconds
+        return ((digest, size) for digest, size, written in self._entries() if written <= latest)
+
+    def check(self, digest: str) -> None:
+        """See :meth:`ObjectStore.check`."""
+        self.fetch(digest, lambda pieces: sum(map(len, pieces)), limit=sys.maxsize)
+
+    def _entries(self) -> Iterator[tuple[str, int, float]]:
+        for name, size, written in self._bucket().entries(_FOLDER):
             digest = "".join(name.split("/")[-2:])
             if is_digest(digest) and name == _name(digest):
-                yield digest, size
+                yield digest, size, written
 
     def _aside(self, digest: str, version: dict[str, str]) -> str:
         """Move a damaged blob away, unless another has taken its place."""

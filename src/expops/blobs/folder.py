@@ -12,6 +12,7 @@ What is checked, when, and what that misses: docs/decisions/0002-blob-integrity.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import FileIO
@@ -88,7 +89,10 @@ class FolderStore:
         """
         path = self._path(digest)
         with suppress(OSError):  # absent, or out of reach: then writing says why
-            if has_stamp(digest, os.stat(path)):
+            status = os.stat(path)
+            if has_stamp(digest, status):
+                with suppress(OSError):  # another's file
+                    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # for settled()
                 return
         if isinstance(source, bytes | bytearray | memoryview):
             data = source
@@ -129,6 +133,20 @@ class FolderStore:
                 digest = folder.name + entry.name
                 if is_digest(digest) and (size := _size(entry)) is not None:
                     yield digest, size
+
+    def settled(self, seconds: float) -> Iterator[tuple[str, int]]:
+        """See :meth:`ObjectStore.settled`. By the time at which a file's state changed: the other one is its stamp."""
+        latest = time.time() - seconds
+        for digest, size in self.list():
+            with suppress(OSError):  # somebody has removed it
+                if os.stat(self._path(digest)).st_ctime <= latest:
+                    yield digest, size
+
+    def check(self, digest: str) -> None:
+        """See :meth:`ObjectStore.check`."""
+        path = self._path(digest)
+        with told(path, "read this blob"), _open(path, digest) as file:
+            self._verify(digest, path, file, digest_file(path))
 
     def _path(self, digest: str) -> str:
         check_digest(digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._blobs: dict[str, bytes] = {}
+        self._put: dict[str, float] = {}
 
     def get(self, digest: str, range: tuple[int, int] | None = None) -> bytes:
         """See :meth:`ObjectStore.get`. A range that reaches past the end gives what is there.
@@ -37,6 +39,7 @@ class MemoryStore:
     def put(self, digest: str, source: Bytes | Path) -> None:
         """See :meth:`ObjectStore.put`. The content of a file is hashed, as in a folder of blobs."""
         check_digest(digest)
+        self._put[digest] = time.monotonic()
         if isinstance(source, bytes | bytearray | memoryview):
             self._blobs.setdefault(digest, bytes(source))
             return
@@ -63,3 +66,14 @@ class MemoryStore:
         """See :meth:`ObjectStore.list`. Gives the blobs that are there when it begins."""
         for digest, data in tuple(self._blobs.items()):
             yield digest, len(data)
+
+    def settled(self, seconds: float) -> Iterator[tuple[str, int]]:
+        """See :meth:`ObjectStore.settled`."""
+        latest = time.monotonic() - seconds
+        yield from ((digest, size) for digest, size in self.list() if self._put[digest] <= latest)
+
+    def check(self, digest: str) -> None:
+        """See :meth:`ObjectStore.check`."""
+        if digest_bytes(self.get(digest)) != digest:
+            del self._blobs[digest]
+            raise CorruptData(f"the blob {digest} is damaged; what it held is computed again")

@@ -46,5 +46,15 @@ class OverlayStore:
         yield from upper.items()
         yield from ((digest, size) for digest, size in self._lower.list() if digest not in upper)
 
+    def settled(self, seconds: float) -> Iterator[tuple[str, int]]:
+        """Blobs of both, once each."""
+        upper = dict(self._upper.settled(seconds))
+        yield from upper.items()
+        yield from ((digest, size) for digest, size in self._lower.settled(seconds) if digest not in upper)
+
+    def check(self, digest: str) -> None:
+        """In the store that has it."""
+        self._holder(digest).check(digest)
+
     def _holder(self, digest: str) -> ObjectStore:
         return self._upper if self._upper.exists_many((digest,)) else self._lower

@@ -62,6 +62,14 @@ class TieredStore:
         """See :meth:`ObjectStore.list`."""
         return self._local.list()
 
+    def settled(self, seconds: float) -> Iterator[tuple[str, int]]:
+        """See :meth:`ObjectStore.settled`."""
+        return self._local.settled(seconds)
+
+    def check(self, digest: str) -> None:
+        """See :meth:`ObjectStore.check`."""
+        self._local.check(digest)
+
     def bring(self, digest: str) -> bool:
         """Have the blob in the folder; ``True`` if it came from the remote store. Raises what :meth:`get` does."""
         if self._local.exists_many((digest,)):

@@ -158,10 +158,14 @@ class Bucket:
 
     def list(self, folder: str) -> Iterator[tuple[str, int]]:
         """Name and size of every object whose name begins with ``folder/``, in no order."""
+        return ((name, size) for name, size, _ in self.entries(folder))
+
+    def entries(self, folder: str) -> Iterator[tuple[str, int, float]]:
+        """:meth:`list`, with the times at which the objects were written, in seconds since the epoch."""
         pages = self._call(lambda clients: iter(obstore.list(clients.read, folder, chunk_size=_PAGE)))
         while (page := self._call(lambda _: next(pages, None), absent=None)) is not None:
             for item in page:
-                yield item["path"], item["size"]
+                yield item["path"], item["size"], item["last_modified"].timestamp()
 
     def each(self, work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
         """``work`` for each of ``items``, up to sixteen at once; results in the order of the items."""

@@ -1,4 +1,4 @@
-"""``expops cache info``, ``ls``, ``clear``, ``push`` and ``pull``."""
+"""``expops cache``: its actions, and ``info``, ``ls`` and ``clear`` themselves."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from ..kv.outbox import GONE, MARKS, waiting
 from ..pipeline.config import StoreConfig
 from ..pipeline.nearest import advice
 from ..runs.model import RunRecord
-from . import opening
+from . import cache_care, opening
 from .documents import moment, write_json
 from .parsing import Parser, add_json, add_project, count
 from .text import Printer, duration, local_time, plural, size, stdout
 
-_ACTIONS: Final = ("info", "ls", "clear", "push", "pull")
+_ACTIONS: Final = ("info", "ls", "gc", "verify", "export", "clear", "push", "pull")
 # Not `source/`: the list of runs stays, with what they were made from.
 _RECORDS: Final = ("result/", "action/", "last/", "key/", "code/")
 _BATCH: Final = 1000
+_PROJECT: Final = "the project's folder, or one in it (default: the current folder)"
 _EXAMPLES = """\
   expops cache info           # where it is, how large, what it has saved
   expops cache ls -n 10       # the ten latest results
   expops cache ls -n 0        # all of them
+  expops cache gc --max-size 50GB --keep-runs 10 --dry-run   # what would go; then without --dry-run
+  expops cache verify --repair   # read every byte, and remove what is damaged: it is computed again
+  expops cache export last train.model model.pkl   # an output as a file; or train/plot.png, a file it wrote
   expops cache clear --yes    # remove all results without asking; the list of runs stays
   expops cache push           # bring to the bucket what this machine has and the bucket has not
   expops cache pull --run last --process train   # bring a run's results and a process's here
@@ -48,14 +52,17 @@ def parser() -> Parser:
     """Arguments and help."""
     made = Parser(
         "cache",
-        "info|ls|clear|push|pull [PROJECT] [options]",
-        "Look into the cache of a project, clear it, or exchange results with the bucket that it is in.\n"
+        "info|ls|gc|verify|clear|push|pull [PROJECT] [options], or export RUN PROCESS.OUTPUT FILE [options]",
+        "Look into the cache of a project, care for it, or exchange results with the bucket that it is in.\n"
         "info: where it is, its size, its use; ls: the results, latest first; clear: remove all results.\n"
+        "gc: remove what is too old, too large or of use to nobody, longest unused first. verify: read and check\n"
+        "everything (exit code 3: something is damaged). export: write an output or a file of a run to a file.\n"
         "push: upload; pull: download, outputs included; all results, or those of runs and processes.",
         _EXAMPLES,
     )
-    made.add_argument("action", metavar="info|ls|clear|push|pull", help="what to do")
-    add_project(made, positional=True)
+    made.add_argument("action", metavar="|".join(_ACTIONS), help="what to do")
+    made.add_argument("words", metavar="PROJECT", nargs="*", help=_PROJECT)
+    add_project(made, positional=False)
     made.add_argument("-n", metavar="N", type=count, default=20, help="with ls: how many (default: 20); 0 for all")
     made.add_argument(
         "--run", metavar="RUN", action="append", default=[], help="with push and pull: this run's; may be repeated"
@@ -67,6 +74,7 @@ def parser() -> Parser:
         default=[],
         help="with push and pull: the latest of this process; may be repeated",
     )
+    cache_care.add_options(made)
     made.add_argument("-y", "--yes", action="store_true", help="with clear: don't ask")
     add_json(made)
     return made
@@ -76,7 +84,16 @@ def execute(args: argparse.Namespace) -> int:
     """Do what is asked."""
     if args.action not in _ACTIONS:
         raise UsageError(f"there is no `cache {args.action}`; {advice(args.action, _ACTIONS, 'there are')}")
+    if args.action == "export":
+        from .cache_export import export  # not for those who only look
+
+        return export(args)
+    if len(args.words) > 1:
+        raise UsageError(f"`cache {args.action}` takes one project, not {', '.join(args.words)}")
+    args.folder = args.words[0] if args.words else None
     with opening.stores(args) as stores:
+        if args.action in ("gc", "verify"):
+            return cache_care.care(stores, args)
         if args.action == "clear":
             return _clear(stores, args)
         if args.action in ("push", "pull"):

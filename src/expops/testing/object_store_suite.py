@@ -185,12 +185,31 @@ class ObjectStoreSuite:
         assert {(digest_bytes(data), len(data)) for data in blobs} <= set(listed)
         assert len(listed) == len(set(listed))
 
+    def test_settled(self, store: ObjectStore) -> None:
+        """What was put just now is not settled. (A minute more or less: clocks may differ.)"""
+        blobs = [content(size, "settled") for size in (1, 5000)]
+        for data in blobs:
+            store.put(digest_bytes(data), data)
+        named = {(digest_bytes(data), len(data)) for data in blobs}
+        assert not named & set(store.settled(3600.0))
+        assert named <= set(store.settled(-60.0))
+
+    def test_check(self, store: ObjectStore) -> None:
+        """It reads what may be trusted otherwise."""
+        for size in (0, 10, 3 << 20):
+            data = content(size, "check")
+            store.put(digest_bytes(data), data)
+            store.check(digest_bytes(data))
+        with pytest.raises(KeyError):
+            store.check(digest_bytes(b"check nothing"))
+
     @pytest.mark.parametrize("name", NO_DIGESTS)
     def test_only_digests_are_names(self, store: ObjectStore, name: str) -> None:
         """Anything else is refused by every method, before anything is done."""
         calls: list[Callable[[], object]] = [
             lambda: store.get(name),
             lambda: store.map(name),
+            lambda: store.check(name),
             lambda: store.put(name, b""),
             lambda: store.exists_many([name]),
             lambda: store.delete([name]),
@@ -200,7 +219,7 @@ class ObjectStoreSuite:
                 call()
 
     @pytest.mark.parametrize("size", [1, 1000, 100_000, 2 << 20])
-    @pytest.mark.parametrize("way", ["get", "map", "range"])
+    @pytest.mark.parametrize("way", ["get", "map", "range", "check"])
     def test_damage_is_found(self, store: ObjectStore, size: int, way: str) -> None:
         """Then the blob is out of the way, and can be written anew."""
         data = content(size, way)
@@ -208,7 +227,7 @@ class ObjectStoreSuite:
         store.put(digest, data)
         self.corrupt(store, digest)
         with pytest.raises(CorruptData, match=digest[2:]):
-            store.map(digest) if way == "map" else store.get(digest, (0, 1) if way == "range" else None)
+            _read(store, digest, way)
         assert store.exists_many([digest]) == set()
         assert digest not in dict(store.list())
         with pytest.raises(KeyError):
@@ -254,6 +273,15 @@ class ObjectStoreSuite:
 
 
 blobs = st.binary(max_size=3)
+
+
+def _read(store: ObjectStore, digest: str, way: str) -> None:
+    if way == "check":
+        store.check(digest)
+    elif way == "map":
+        store.map(digest)
+    else:
+        store.get(digest, (0, 1) if way == "range" else None)
 
 
 class _Machine(RuleBasedStateMachine):
