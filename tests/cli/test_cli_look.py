@@ -194,6 +194,8 @@ def test_cache_info_and_ls_tell_the_same(history: History) -> None:
     assert listed == sorted(listed, key=lambda item: item["created"], reverse=True)
     assert len(history.project("cache", "ls", "-n", "3").out.splitlines()) == 1 + 3 + 1
     assert "4 runs: 8 process hits" in history.project("cache", "info").out
+    assert sum(entry["hits"] for entry in info["by_process"].values()) >= 8
+    assert [run["hits"] for run in info["by_run"]] == [2, 2, 4, 0]
 
 
 def test_clear_removes_results_and_keeps_the_runs(project: Project) -> None:

@@ -26,6 +26,7 @@ _ACTIONS: Final = ("info", "ls", "gc", "verify", "export", "clear", "push", "pul
 # Not `source/`: the list of runs stays, with what they were made from.
 _RECORDS: Final = ("result/", "action/", "last/", "key/", "code/")
 _BATCH: Final = 1000
+_RUNS: Final = 5  # that `info` tells of one by one
 _PROJECT: Final = "the project's folder, or one in it (default: the current folder)"
 _EXAMPLES = """\
   expops cache info           # where it is, how large, what it has saved
@@ -163,12 +164,17 @@ def _print_results(shown: list[Result], total: int, out: Printer) -> None:
 def _info(stores: opening.Stores, found: list[Result]) -> dict[str, Any]:
     blobs = [count for _, count in stores.cache.blobs.list()]
     runs = stores.ledger.runs()
-    by_process: dict[str, dict[str, int]] = {}
+    by_process: dict[str, dict[str, Any]] = {}
     for item in found:
-        process = item.manifest.path.partition("/")[0]
-        entry = by_process.setdefault(process, {"processes": 0, "steps": 0, "bytes": 0})
+        entry = _entry_of(by_process, item.manifest.path)
         entry["processes" if item.manifest.kind == "process" else "steps"] += 1
         entry["bytes"] += item.manifest.size()
+    for run in runs:
+        for action in stores.ledger.actions(run.run_id):
+            if action.outcome == "hit":
+                entry = _entry_of(by_process, action.path)
+                entry["hits"] += 1
+                entry["saved_seconds"] = round(entry["saved_seconds"] + action.saved, 6)
     settings = stores.config.cache
     return {
         "folder": stores.folder,
@@ -181,11 +187,26 @@ def _info(stores: opening.Stores, found: list[Result]) -> dict[str, Any]:
         },
         "blobs": {"count": len(blobs), "bytes": sum(blobs)},
         "by_process": by_process,
+        "by_run": [_run_document(run) for run in reversed(runs[-_RUNS:])],
         **_bucket_document(stores),
         "runs": len(runs),
         "hits": _total(runs, "hit"),
         "executed": _total(runs, "executed") + _total(runs, "failed"),
         "saved_seconds": round(sum(run.saved for run in runs), 6),
+    }
+
+
+def _entry_of(by_process: dict[str, dict[str, Any]], path: str) -> dict[str, Any]:
+    empty = {"processes": 0, "steps": 0, "bytes": 0, "hits": 0, "saved_seconds": 0.0}
+    return by_process.setdefault(path.partition("/")[0], empty)
+
+
+def _run_document(run: RunRecord) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "hits": run.counts.get("hit", 0),
+        "executed": run.counts.get("executed", 0) + run.counts.get("failed", 0),
+        "saved_seconds": round(run.saved, 6),
     }
 
 
@@ -224,11 +245,22 @@ def _print_info(document: dict[str, Any], out: Printer) -> None:
     if document["by_process"]:
         out.line()
         largest = sorted(document["by_process"].items(), key=lambda item: item[1]["bytes"], reverse=True)
-        out.table(
-            [(name, str(entry["processes"]), str(entry["steps"]), size(entry["bytes"])) for name, entry in largest],
-            head=("process", "results", "of steps", "outputs and artifacts"),
-            right=(1, 2),
-        )
+        shares = [
+            (
+                *(name, f"{entry['processes']:,}", f"{entry['steps']:,}", size(entry["bytes"])),
+                *(f"{entry['hits']:,}", duration(entry["saved_seconds"])),
+            )
+            for name, entry in largest
+        ]
+        head = ("process", "results", "of steps", "outputs and artifacts", "hits", "saved")
+        out.table(shares, head=head, right=(1, 2, 3, 4, 5))
+    if document["by_run"]:
+        out.line()
+        latest = [
+            (run["run_id"], f"{run['hits']:,}", f"{run['executed']:,}", duration(run["saved_seconds"]))
+            for run in document["by_run"]
+        ]
+        out.table(latest, head=("latest runs", "hits", "executed", "saved"), right=(1, 2, 3))
 
 
 def _store_document(settings: StoreConfig) -> dict[str, object]:
