@@ -75,6 +75,7 @@ def resolved(config: Config) -> dict[str, Any]:
     document: dict[str, Any] = _plain(config)
     for process in document["processes"]:
         del process["line"]  # where it stands, not what it says
+    del document["cache"]["signing"]["line"]
     return document
 
 
