@@ -14,6 +14,7 @@ from ..cache.manifest import Manifest
 from ..executors.base import Failed, Finished, Message
 from ..executors.process import RawOutput
 from ..pipeline.binding import DATA_HYPERPARAMETERS, Binding
+from ..pipeline.signing_keys import variables
 from .events import Numeric, Printed, Started, StepEnded, Warned, Watcher
 from .options import Options
 from .plan import Planned
@@ -56,6 +57,7 @@ class Dispatcher:
             audit=options.audit,
             open_cache=options.open_cache,
             open_memo=options.open_memo,
+            secrets=variables(project.config.cache.signing),
         )
         # Workers look up what is pending here.
         project.cache.flush()

@@ -16,7 +16,7 @@ class Setup(NamedTuple):
     from this machine's files. ``data`` are the declared paths, relative to the project; ``project`` and ``work`` are
     absolute folders (of the project, and for this run's working folders); ``import_roots`` go in front of ``sys.path``;
     ``libraries`` is the policy for their versions, ``profile`` the numeric one. ``audit``: compare the code that runs
-    with what fingerprints follow.
+    with what fingerprints follow. ``secrets`` are environment variables that user code is not to see.
     """
 
     project: str
@@ -31,3 +31,4 @@ class Setup(NamedTuple):
     audit: bool
     open_cache: Callable[[], ResultCache]
     open_memo: Callable[[], KVMemo]
+    secrets: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from ..errors import ConfigError, Problem, UsageError
@@ -29,9 +30,26 @@ class _Unusable(Exception):
     """Says what is wrong with the keys, and quotes none of them."""
 
 
-def variable_of(signing: Signing) -> str:
-    """The environment variable that may hold keys, ``""`` if none."""
-    return {"": VARIABLE, "env": signing.name}.get(signing.source, "")
+_hidden: dict[str, str] = {}
+
+
+def variables(signing: Signing) -> tuple[str, ...]:
+    """The environment variables that may hold keys, of this project or of others."""
+    return (VARIABLE, signing.name) if signing.source == "env" and signing.name != VARIABLE else (VARIABLE,)
+
+
+def hide(names: Iterable[str]) -> None:
+    """Take variables out of the environment, which user code may print and hands on to what it starts.
+
+    :func:`read_keys` still finds what they held, until :func:`reveal`.
+    """
+    _hidden.update({name: os.environ.pop(name) for name in names if name in os.environ})
+
+
+def reveal() -> None:
+    """Undo :func:`hide`."""
+    os.environ.update(_hidden)
+    _hidden.clear()
 
 
 def read_keys(signing: Signing, root: str) -> Keys:
@@ -43,7 +61,7 @@ def read_keys(signing: Signing, root: str) -> Keys:
     try:
         if signing.source == "file":
             return _in_file(os.path.join(root, os.path.expanduser(signing.name)))
-        return _in_variable(variable_of(signing), needed=bool(signing.source))
+        return _in_variable(signing.name or VARIABLE, needed=bool(signing.source))
     except _Unusable as fault:
         if signing.source:
             raise ConfigError([Problem(CONFIG_PATH, signing.line, f"{_KEY}.{signing.source}", str(fault))]) from None
@@ -51,7 +69,7 @@ def read_keys(signing: Signing, root: str) -> Keys:
 
 
 def _in_variable(name: str, *, needed: bool) -> Keys:
-    text = os.environ.get(name)
+    text = os.environ.get(name, _hidden.get(name))
     if text is not None:
         # Also if it is empty: a secret that didn't arrive must not mean that nothing is checked.
         return Keys(_parsed(text, f"the environment variable {name}"))
@@ -62,9 +80,11 @@ def _in_variable(name: str, *, needed: bool) -> Keys:
 
 def _in_file(path: str) -> Keys:
     try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise _Unusable(f"{path} is no regular file, and each worker reads the keys for itself")
         with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            data = file.read(_LARGEST + 1) if stat.S_ISREG(status.st_mode) else b""
+            data = file.read(_LARGEST + 1)
     except OSError as fault:
         told = fault.strerror or type(fault).__name__
         raise _Unusable(f"{path} can't be read: {told}; put the keys of your team there, or {_MAKE}") from None
