@@ -415,12 +415,14 @@ def _server_kv(folder: str, config: Config, warn: Callable[[str], object]) -> KV
 
 
 def _signed(store: KVStore, folder: str, config: Config, place: str, warn: Callable[[str], object]) -> KVStore:
-    """A store that is shared, behind signatures if there are keys for them."""
+    """A store that is shared, behind signatures if there are keys for them. Most caches are not shared."""
     keys, doubt = _keys(folder, config)
     if doubt:
         warn(doubt)
     if not keys:
-        return store
+        from .kv.enveloped import UnsignedKV
+
+        return UnsignedKV(store, place=place, warn=warn)
     from .kv.signed import SignedKV
 
     scope = str(_of_project(config).kv.options.get("prefix", _own_name(config.name)))

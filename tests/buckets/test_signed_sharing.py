@@ -15,12 +15,14 @@ from expops.buckets.bucket import Bucket
 from expops.buckets.place import Place
 from expops.cache.manifest import StoredValue, pack, unpack
 from expops.kv.bucket import BucketKV
-from expops.kv.signed import FORMAT, SignedKV
+from expops.kv.enveloped import SIGNED
+from expops.kv.memory import MemoryKV
+from expops.kv.signed import SignedKV
 from two_machines import HITS, MODEL, Machine, outcomes, outputs
 
 EDITED = MODEL.replace("sum(items) +", "2 * sum(items) +")
 ONE, OTHER = "1f" * 32, "2e" * 32
-HEAD = len(FORMAT) + 32
+HEAD = len(SIGNED) + 32
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_with_the_same_key_the_second_machine_executes_nothing(tmp_path: Path, b
     assert outputs(second) == outputs(first)
     assert "warning" not in told
     with records(bucket) as store:
-        assert all(raw.startswith(FORMAT) for _, raw in store.scan(""))
+        assert all(raw.startswith(SIGNED) for _, raw in store.scan(""))
         # Another project with the same keys takes none of them.
         read = SignedKV(store, [bytes.fromhex(ONE)], scope="shared").get_many(store.keys(""))
         assert read.keys() == {*store.keys("")}
@@ -82,11 +84,13 @@ def _with_the_old_signature(key: str, raw: bytes, evil: bytes) -> bytes:
 
 
 def _without_a_signature(key: str, raw: bytes, evil: bytes) -> bytes:
-    return FORMAT + bytes(32) + evil
+    return SIGNED + bytes(32) + evil
 
 
 def _signed_by_another_key(key: str, raw: bytes, evil: bytes) -> bytes:
-    return SignedKV(kv(None), [bytes.fromhex(OTHER)], scope="shared")._sealed(key, evil)  # type: ignore[arg-type]
+    elsewhere = MemoryKV()
+    SignedKV(elsewhere, [bytes.fromhex(OTHER)], scope="shared").put(key, evil)
+    return elsewhere.get_many([key])[key]
 
 
 ATTACKS = [_bare, _with_the_old_signature, _without_a_signature, _signed_by_another_key]
@@ -108,7 +112,7 @@ def test_forged_results_are_misses_and_no_byte_of_them_is_unpickled(
     assert outcomes(document)["load"] == "executed"
     assert outputs(document)["load"] == outputs(first)["load"]
     assert told.count("warning: ") == 1, told
-    assert "none of this machine's signing keys has signed them" in told
+    assert "none of this machine's signing keys" in told
     # What it has made takes the place of what was forged.
     third, told = machine(tmp_path, "third").run()
     assert outcomes(third)["load"] == "hit"
@@ -148,6 +152,15 @@ def test_with_another_key_all_are_misses(tmp_path: Path, bucket: Path) -> None:
     assert outcomes(machine(tmp_path, "third").run()[0])["load"] == "executed"
 
 
+def test_without_keys_what_is_signed_is_not_used(tmp_path: Path) -> None:
+    first, _ = machine(tmp_path, "one").run()
+    document, told = machine(tmp_path, "other", None).run()
+    assert set(outcomes(document).values()) == {"executed"}
+    assert outputs(document) == outputs(first)
+    assert told.count("warning: ") == 1, told
+    assert "put the keys of your team into EXPOPS_SIGNING_KEYS" in told
+
+
 def test_after_keys_were_introduced_push_signs_what_this_machine_has(tmp_path: Path, bucket: Path) -> None:
     unsigned = machine(tmp_path, "one", None)
     first, _ = unsigned.run()
@@ -157,7 +170,7 @@ def test_after_keys_were_introduced_push_signs_what_this_machine_has(tmp_path: P
     done = signing.command("cache", "push")
     assert done.returncode == 0, done.stderr
     with records(bucket) as store:
-        assert all(raw.startswith(FORMAT) for _, raw in store.scan("result/"))
+        assert all(raw.startswith(SIGNED) for _, raw in store.scan("result/"))
     second, told = machine(tmp_path, "other").run()
     assert outcomes(second) == HITS
     assert outputs(second) == outputs(first)

@@ -17,9 +17,10 @@ from expops.errors import StoreUnavailable
 from expops.kv.base import KVStore
 from expops.kv.breaker import CircuitBreaker
 from expops.kv.bucket import BucketKV
+from expops.kv.enveloped import SIGNED, UnsignedKV
 from expops.kv.journal import JournaledKV
 from expops.kv.memory import MemoryKV
-from expops.kv.signed import FORMAT, SignedKV
+from expops.kv.signed import SignedKV
 from expops.kv.sqlite import SQLiteKV
 from expops.testing.kv_suite import ODD_KEYS, KVStoreSuite
 
@@ -36,6 +37,12 @@ class TestSignedInMemory(InMemory):
     @pytest.fixture
     def store(self, inner: KVStore) -> KVStore:
         return SignedKV(CircuitBreaker(inner), [ONE])
+
+
+class TestUnsigned(InMemory):
+    @pytest.fixture
+    def store(self, inner: KVStore) -> KVStore:
+        return UnsignedKV(inner)
 
 
 class TestWhileKeysAreChanged(InMemory):
@@ -100,7 +107,7 @@ def test_whatever_takes_its_place_a_look_up_gives_what_was_written_or_nothing(
         st.binary(max_size=3),
         st.integers(0, 3),
     )
-    unsigned = st.builds(lambda rest: FORMAT + rest, st.binary())
+    unsigned = st.builds(lambda rest: SIGNED + rest, st.binary())
     inner.put(key, data.draw(st.one_of(changed, unsigned, st.binary(), st.just(value))))
     assert store.get_many([key]) in ({}, {key: value})
     assert dict(store.scan("")) in ({}, {key: value})
@@ -117,7 +124,7 @@ def test_a_record_can_not_stand_for_another(key: str, other: str, value: bytes, 
     raw = inner.get_many([key])[key]
     inner.put(other, raw)
     assert store.get_many([other]) == ({other: value + tail} if other == key else {})
-    shifted = raw[: len(FORMAT) + 32] + value
+    shifted = raw[: len(SIGNED) + 32] + value
     inner.put(key + tail.decode("latin-1"), shifted)
     assert store.get_many([key + tail.decode("latin-1")]) == ({} if tail else {key: value})
 
@@ -164,7 +171,7 @@ def test_keys_are_retired_without_a_gap() -> None:
     assert old.get_many(["a", "b"]) == {}
 
 
-@pytest.mark.parametrize("there", [b"", b"unsigned", FORMAT + b"x" * 40])
+@pytest.mark.parametrize("there", [b"", b"unsigned", SIGNED + b"x" * 40])
 def test_what_is_not_signed_blocks_nobody(there: bytes) -> None:
     inner = MemoryKV()
     store = SignedKV(inner, [ONE])
@@ -220,8 +227,22 @@ def test_it_is_told_once() -> None:
     store.get_many(["a", "b"])
     list(store.scan(""))
     (text,) = told
-    assert text.startswith("gs://b/team: records are not used")
+    assert text.startswith("gs://b/team: records that none of this machine's signing keys has signed are not used")
     assert "expops cache push" in text
+
+
+def test_who_has_no_keys_is_told_of_them() -> None:
+    inner, told = MemoryKV(), list[str]()
+    signed, store = SignedKV(inner, [ONE]), UnsignedKV(inner, place="gs://b/team", warn=told.append)
+    store.put("a", b"1")
+    assert store.get_many(["a"]) == {"a": b"1"}
+    assert told == []
+    signed.put_many({"a": b"2", "b": b"3"})
+    assert store.get_many(["a", "b"]) == {}
+    assert list(store.scan("")) == []
+    (text,) = told
+    assert text.startswith("gs://b/team: there are signed records")
+    assert "EXPOPS_SIGNING_KEYS" in text
 
 
 def test_without_keys_there_is_no_store() -> None:

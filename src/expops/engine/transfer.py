@@ -99,7 +99,7 @@ def _named_by(store: KVStore, pairs: Iterable[tuple[str, str]]) -> Iterator[str]
 
 
 def missing_in(store: KVStore, keys: Sequence[str]) -> list[str]:
-    """Those of ``keys`` that ``store`` has not got, by its lists of names; or not signed with today's key."""
+    """Those of ``keys`` that ``store`` has not got, or not signed with today's key."""
     if isinstance(store, SignedKV):
         there = store.up_to_date(keys)
     else:
