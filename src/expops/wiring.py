@@ -422,7 +422,7 @@ def _signed(store: KVStore, folder: str, config: Config, place: str, warn: Calla
     if not keys:
         from .kv.enveloped import UnsignedKV
 
-        return UnsignedKV(store, place=place, warn=warn)
+        return UnsignedKV(store, place=place)
     from .kv.signed import SignedKV
 
     scope = str(_of_project(config).kv.options.get("prefix", _own_name(config.name)))

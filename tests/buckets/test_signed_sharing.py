@@ -152,13 +152,25 @@ def test_with_another_key_all_are_misses(tmp_path: Path, bucket: Path) -> None:
     assert outcomes(machine(tmp_path, "third").run()[0])["load"] == "executed"
 
 
-def test_without_keys_what_is_signed_is_not_used(tmp_path: Path) -> None:
+def test_without_keys_what_is_signed_is_not_used_nor_hidden_from_others(tmp_path: Path, bucket: Path) -> None:
     first, _ = machine(tmp_path, "one").run()
-    document, told = machine(tmp_path, "other", None).run()
+    before = {path: path.read_bytes() for path in bucket.rglob("*") if path.is_file()}
+    other = machine(tmp_path, "other", None)
+    document, told = other.run()
     assert set(outcomes(document).values()) == {"executed"}
     assert outputs(document) == outputs(first)
     assert told.count("warning: ") == 1, told
     assert "put the keys of your team into EXPOPS_SIGNING_KEYS" in told
+    assert {path: path.read_bytes() for path in bucket.rglob("*") if path.is_file()} == before
+    for words in (["cache", "push"], ["cache", "pull"]):
+        done = other.command(*words)
+        assert done.returncode == 1
+        assert "EXPOPS_SIGNING_KEYS" in done.stderr
+    # What it has made goes up as soon as it has the keys.
+    other.environment["EXPOPS_SIGNING_KEYS"] = ONE
+    assert "pushed 0" not in other.command("cache", "push").stdout
+    with records(bucket) as store:
+        assert all(raw.startswith(SIGNED) for _, raw in store.scan(""))
 
 
 def test_after_keys_were_introduced_push_signs_what_this_machine_has(tmp_path: Path, bucket: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -231,18 +231,24 @@ def test_it_is_told_once() -> None:
     assert "expops cache push" in text
 
 
-def test_who_has_no_keys_is_told_of_them() -> None:
-    inner, told = MemoryKV(), list[str]()
-    signed, store = SignedKV(inner, [ONE]), UnsignedKV(inner, place="gs://b/team", warn=told.append)
+def test_who_has_no_keys_is_told_of_them_and_hides_nothing_from_others() -> None:
+    inner = MemoryKV()
+    signed, store, another = SignedKV(inner, [ONE]), *(UnsignedKV(inner, place="gs://b/mixed") for _ in range(2))
     store.put("a", b"1")
     assert store.get_many(["a"]) == {"a": b"1"}
-    assert told == []
     signed.put_many({"a": b"2", "b": b"3"})
-    assert store.get_many(["a", "b"]) == {}
-    assert list(store.scan("")) == []
-    (text,) = told
-    assert text.startswith("gs://b/team: there are signed records")
-    assert "EXPOPS_SIGNING_KEYS" in text
+    uses: list[Callable[[], object]] = [
+        lambda: store.get_many(["a", "b"]),
+        lambda: list(store.scan("")),
+        lambda: another.put("a", b"4"),
+        lambda: another.put_many({"c": b"4"}),
+        lambda: another.create("a", b"4"),
+        lambda: another.replace("a", b"1", b"4"),
+    ]
+    for use in uses:
+        with pytest.raises(StoreUnavailable, match=r"gs://b/mixed holds signed records.*EXPOPS_SIGNING_KEYS"):
+            use()
+    assert signed.get_many(["a", "b", "c"]) == {"a": b"2", "b": b"3"}
 
 
 def test_without_keys_there_is_no_store() -> None:

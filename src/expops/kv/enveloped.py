@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from ..errors import StoreUnavailable
@@ -14,27 +14,18 @@ _TRIES: Final = 20
 
 
 class EnvelopedKV(ABC):
-    """A :class:`~expops.kv.base.KVStore` over ``store``.
+    """A :class:`~expops.kv.base.KVStore` over ``store``, which messages call ``place``."""
 
-    ``warn`` is told once, in words that begin with ``place``, that there was something that is not accepted.
-    """
-
-    advice = ""
-
-    def __init__(
-        self, store: KVStore, *, place: str = "the store", warn: Callable[[str], object] = lambda message: None
-    ) -> None:
+    def __init__(self, store: KVStore, *, place: str = "the store") -> None:
         self._store = store
         self._place = place
-        self._warn = warn
-        self._warned = False
 
     @abstractmethod
     def _forms(self, key: str, value: bytes) -> Iterator[bytes]:
         """All that may stand for ``value``; the first is what is written."""
 
     @abstractmethod
-    def _value(self, key: str, raw: bytes) -> bytes | None:
+    def _opened(self, key: str, raw: bytes) -> bytes | None:
         """What ``raw`` stands for; ``None`` if it is not accepted."""
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
@@ -94,24 +85,28 @@ class EnvelopedKV(ABC):
         """See :meth:`KVStore.close`."""
         self._store.close()
 
-    def _opened(self, key: str, raw: bytes) -> bytes | None:
-        value = self._value(key, raw)
-        if value is None and not self._warned:
-            self._warned = True
-            self._warn(f"{self._place}: {self.advice}")
-        return value
-
 
 class UnsignedKV(EnvelopedKV):
-    """For a machine without keys: values lie there as they are, and signed ones can't be checked, and are not used."""
+    """For a machine without keys: values lie there as they are.
 
-    advice = (
-        "there are signed records, which this machine, having no keys, can't check and does not use; "
-        "put the keys of your team into EXPOPS_SIGNING_KEYS (docs/shared-cache.md)"
-    )
+    A store that turns out to hold signed ones is :class:`~expops.errors.StoreUnavailable`, also to all others in this
+    process that call it by the same name: what they wrote would hide from others what is signed.
+    """
 
     def _forms(self, key: str, value: bytes) -> Iterator[bytes]:
+        if self._place in _found_signed:
+            raise self._unavailable()
         yield value
 
-    def _value(self, key: str, raw: bytes) -> bytes | None:
-        return None if raw.startswith(SIGNED) else raw
+    def _opened(self, key: str, raw: bytes) -> bytes | None:
+        if raw.startswith(SIGNED):
+            _found_signed.add(self._place)
+            raise self._unavailable()
+        return raw
+
+    def _unavailable(self) -> StoreUnavailable:
+        mend = "put the keys of your team into EXPOPS_SIGNING_KEYS (docs/shared-cache.md)"
+        return StoreUnavailable(f"{self._place} holds signed records, and this machine has no keys for them; {mend}")
+
+
+_found_signed: Final[set[str]] = set()

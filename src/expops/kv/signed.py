@@ -24,19 +24,19 @@ _HEAD: Final = len(SIGNED) + 32
 _DOMAIN: Final = b"expops record"
 _BATCH: Final = 500
 
+_ADVICE: Final = (
+    "records that none of this machine's signing keys has signed are not used; what they held is computed again. "
+    "Those from before there were these keys are signed by `expops cache push` on the machines that made them; "
+    "others were forged or altered"
+)
+
 
 class SignedKV(EnvelopedKV):
     """A :class:`~expops.kv.base.KVStore` whose values in ``store`` are signed: what isn't is as if it weren't there.
 
     The first of ``keys`` signs, all of them verify. ``scope`` tells this project's records from those of others that
-    have the same keys.
+    have the same keys. ``warn`` is told once that there was something else.
     """
-
-    advice = (
-        "records that none of this machine's signing keys has signed are not used; what they held is computed again. "
-        "Those from before there were these keys are signed by `expops cache push` on the machines that made them; "
-        "others were forged or altered"
-    )
 
     def __init__(
         self,
@@ -49,7 +49,9 @@ class SignedKV(EnvelopedKV):
     ) -> None:
         if not keys:
             raise ValueError("nothing can be signed without a key")
-        super().__init__(store, place=place, warn=warn)
+        super().__init__(store, place=place)
+        self._warn = warn
+        self._warned = False
         self._keys = tuple(keys)
         self._prefix = _sized(_DOMAIN) + _sized(_encode(scope))
 
@@ -65,9 +67,14 @@ class SignedKV(EnvelopedKV):
     def _forms(self, key: str, value: bytes) -> Iterator[bytes]:
         return (SIGNED + self._signature(by, key, value) + value for by in self._keys)
 
-    def _value(self, key: str, raw: bytes) -> bytes | None:
+    def _opened(self, key: str, raw: bytes) -> bytes | None:
         value = raw[_HEAD:]
-        return value if any(_same(form, raw) for form in self._forms(key, value)) else None
+        if any(_same(form, raw) for form in self._forms(key, value)):
+            return value
+        if not self._warned:
+            self._warned = True
+            self._warn(f"{self._place}: {_ADVICE}")
+        return None
 
     def _signature(self, by: bytes, key: str, value: bytes) -> bytes:
         return hmac.digest(by, self._prefix + _sized(_encode(key)) + _sized(value), _HASH)
