@@ -290,7 +290,9 @@ def load_project(
     memo = open_memo(folder)
     config = override(load_config(root, memo=memo), settings)
     if embedded:
-        config = config._replace(cache=_EMBEDDED._replace(libraries=config.cache.libraries))
+        config = config._replace(
+            cache=_EMBEDDED._replace(libraries=config.cache.libraries, signing=config.cache.signing)
+        )
     scratch = _scratch(folder) if config.cache.kv.type == "memory" or not _keeps(folder, mode) else None
     opener = partial(open_cache, folder, config, mode, scratch.path if scratch else "")
     project = open_project(root, config, opener(), memo)

@@ -128,7 +128,7 @@ def signing(tmp_path: Path, setting: str, environment: dict[str, str], model: st
         ),
         ("{env: TEAM}", {"TEAM": ""}, "the environment variable TEAM holds no key"),
         ("{file: team.keys}", {}, "one/team.keys can't be read: No such file or directory"),
-        ("", {VARIABLE: ""}, "the environment variable EXPOPS_SIGNING_KEYS holds no key"),
+        ("", {VARIABLE: ""}, "the environment variable EXPOPS_SIGNING_KEYS is empty; put keys there"),
         ("", {VARIABLE: "tooshort"}, "key 1 in the environment variable EXPOPS_SIGNING_KEYS is too short: 8 bytes"),
     ],
 )
@@ -195,6 +195,7 @@ def test_keys_are_found_nowhere(tmp_path: Path, source: str, jobs: str) -> None:
         ["cache", "push", "--json"],
         ["export", "last", "--format", "json", "--to", str(tmp_path / "exported")],
         ["verify", "--quick"],
+        ["reproduce", "last", "--into", str(tmp_path / "again")],
     ]
     for words in commands:
         done = one.command(*words)

@@ -72,6 +72,8 @@ def _in_variable(name: str, *, needed: bool) -> Keys:
     text = os.environ.get(name, _hidden.get(name))
     if text is not None:
         # Also if it is empty: a secret that didn't arrive must not mean that nothing is checked.
+        if not needed and not text.strip():
+            raise _Unusable(f"the environment variable {name} is empty; put keys there ({_MAKE}), or unset it")
         return Keys(_parsed(text, f"the environment variable {name}"))
     if needed:
         raise _Unusable(f"the environment variable {name} is not set; put the keys of your team there, or {_MAKE}")
@@ -112,13 +114,11 @@ def _said(lines: list[str]) -> list[str]:
 
 
 def _key(line: str, number: int, place: str) -> bytes:
-    if re.fullmatch("[0-9A-Fa-f]+", line):
-        if len(line) % 2:
-            raise _Unusable(f"key {number} in {place} has an odd number of hexadecimal digits; it was not copied whole")
-        material = bytes.fromhex(line)
-    else:
-        material = line.encode("utf-8", "surrogateescape")
-    if len(material) < _LEAST:
-        told = f"key {number} in {place} is too short: {len(material)} bytes, and {_LEAST} are needed"
-        raise _Unusable(f"{told}; {_MAKE}")
-    return material
+    digits = re.fullmatch("[0-9A-Fa-f]+", line) is not None
+    text = line.encode("utf-8", "surrogateescape")
+    size = len(text) // 2 if digits else len(text)
+    if size < _LEAST:
+        raise _Unusable(f"key {number} in {place} is too short: {size} bytes, and {_LEAST} are needed; {_MAKE}")
+    if digits and len(line) % 2:
+        raise _Unusable(f"key {number} in {place} has an odd number of hexadecimal digits; it was not copied whole")
+    return bytes.fromhex(line) if digits else text
