@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import secrets
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +18,7 @@ experiment:
   cache:
     url: s3://bucket
 """
-KEY = secrets.token_hex(32)
+KEY = "8b669813cb1636176aa436ee0b9383053ca97c321998e6aafe7f71ad78aab44a"
 
 
 def with_signing(text: str) -> str:
