@@ -24,6 +24,7 @@ from .engine.scratch import RunFolder
 from .errors import ConfigError, Problem, StorageError, UnknownName
 from .executors.base import Executor, Message
 from .hashing.canonical import digest_of
+from .kv.address import without_credentials
 from .kv.base import KVStore
 from .kv.breaker import CircuitBreaker
 from .kv.journal import JournaledKV, recover
@@ -32,6 +33,7 @@ from .pipeline.config import CONFIG_PATH, DATA_ONLY, CacheConfig, Config, StoreC
 from .pipeline.config_load import find_project, load_config
 from .pipeline.nearest import advice
 from .pipeline.override import override
+from .pipeline.signing_keys import Keys, read_keys
 from .runs.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -64,11 +66,13 @@ def open_cache(folder: str, config: Config, mode: str, scratch: str) -> ResultCa
 
     Raises :class:`ConfigError` for a backend that this version has not got.
     """
+    warnings: dict[str, None] = {}
     if is_tiered(config.cache):
-        cache = _tiered_cache(folder, config)
+        cache = _tiered_cache(folder, config, warnings.setdefault)
     else:
-        cache = ResultCache(*_plain_stores(folder, _of_project(config), scratch))
+        cache = ResultCache(_open_kv(folder, config, scratch, warnings.setdefault), _blob_folder(folder, config))
         cache.leases = _plain_leases(folder, config.cache, cache.kv)
+    cache.warnings = warnings
     if mode != "readwrite" or not _keeps(folder, mode) or config.cache.mode == "read-only":
         cache.leases = None  # it takes or leaves no results that others could find or have
     if not _keeps(folder, mode):
@@ -77,10 +81,6 @@ def open_cache(folder: str, config: Config, mode: str, scratch: str) -> ResultCa
     cache.data_only = config.cache.codecs == DATA_ONLY
     cache.read, cache.write = mode in ("readwrite", "read"), mode in ("readwrite", "write")
     return cache
-
-
-def _plain_stores(folder: str, settings: CacheConfig, scratch: str) -> tuple[KVStore, ObjectStore]:
-    return _open_kv(folder, settings, scratch), FolderStore(_place(folder, settings.objects.options, "blobs"))
 
 
 def _plain_leases(folder: str, settings: CacheConfig, kv: KVStore) -> Leases | None:
@@ -100,13 +100,14 @@ def open_leases(folder: str) -> Leases:
     return FileLeases(os.path.join(folder, "leases"))
 
 
-def _open_kv(folder: str, settings: CacheConfig, scratch: str) -> KVStore:
-    if settings.kv.type == "sqlite":
-        return _embedded_kv(_place(folder, settings.kv.options, "cache.sqlite"))
-    if settings.kv.type == "memory":
+def _open_kv(folder: str, config: Config, scratch: str, warn: Callable[[str], object]) -> KVStore:
+    settings = config.cache.kv
+    if settings.type == "sqlite":
+        return _embedded_kv(_place(folder, settings.options, "cache.sqlite"))
+    if settings.type == "memory":
         # Workers are OS processes of their own: what they share for one run lies in its scratch folder.
         return _embedded_kv(os.path.join(scratch, "cache.sqlite"))
-    store, journals = _shared_kv(settings.kv), os.path.join(folder, "handover")
+    store, journals = _server_kv(folder, config, warn), os.path.join(folder, "handover")
     recover(store, journals)
     return JournaledKV(store, journals, eager=False)
 
@@ -123,7 +124,13 @@ def near_stores(folder: str, config: Config) -> tuple[KVStore, FolderStore] | No
     return SQLiteKV(os.path.join(folder, "cache.sqlite")), FolderStore(os.path.join(folder, "blobs"))
 
 
-def _tiered_cache(folder: str, config: Config) -> ResultCache:
+def _blob_folder(folder: str, config: Config) -> FolderStore:
+    # Of what others may have altered only records are signed, so that blobs are what these name must be seen each time.
+    signed = config.cache.kv.type not in ("sqlite", "memory") and bool(_keys(folder, config).keys)
+    return FolderStore(_place(folder, config.cache.objects.options, "blobs"), verify=signed)
+
+
+def _tiered_cache(folder: str, config: Config, warn: Callable[[str], object]) -> ResultCache:
     # Imported here: most caches lie on one machine.
     from .blobs.bucket import BucketStore
     from .blobs.tiered import TieredStore
@@ -134,7 +141,7 @@ def _tiered_cache(folder: str, config: Config) -> ResultCache:
     from .kv.tiered import TieredKV
 
     uploads = config.cache.mode != "read-only"
-    bucket, remote = _remote(folder, config)
+    bucket, remote = _remote(folder, config, warn)
     blobs = os.path.join(folder, "blobs")
     local = _embedded_kv(os.path.join(folder, "cache.sqlite"))
     kv = TieredKV(
@@ -142,11 +149,11 @@ def _tiered_cache(folder: str, config: Config) -> ResultCache:
         remote,
         KINDS,
         uploads=uploads,
-        warn=lambda fault: cache.warn(goes_on(fault, uploads=uploads)),
+        warn=lambda fault: warn(goes_on(fault, uploads=uploads)),
     )
+    bucket.warn = warn
     cache = ResultCache(kv, TieredStore(FolderStore(blobs), BucketStore(bucket), blobs))
     cache.leases = StoreLeases(kv, Renewer(kv, waiting=lambda: waiting(local).keys))
-    bucket.warn = cache.warn
     return cache
 
 
@@ -173,7 +180,7 @@ def open_tier(folder: str, config: Config, warn: Callable[[str], object]) -> Tie
     from .blobs.tiered import TieredStore
     from .cache.upload import Ends
 
-    bucket, remote = _remote(folder, config)
+    bucket, remote = _remote(folder, config, warn)
     bucket.warn = warn
     blobs = BucketStore(bucket)
     ends = Ends(*near, remote, blobs, lambda work, names: bucket().each(work, names))
@@ -211,7 +218,7 @@ def _open_bucket(place: Place) -> _OpenBucket:
     return _OpenBucket(place)
 
 
-def _remote(folder: str, config: Config) -> tuple[_OpenBucket, KVStore]:
+def _remote(folder: str, config: Config, warn: Callable[[str], object]) -> tuple[_OpenBucket, KVStore]:
     """The bucket, and the KV store that goes with it."""
     from importlib.util import find_spec
 
@@ -223,9 +230,9 @@ def _remote(folder: str, config: Config) -> tuple[_OpenBucket, KVStore]:
     bucket = _open_bucket(_bucket_place(folder, config))
     kind = config.cache.kv.type
     if kind == "bucket":
-        return bucket, BucketKV(bucket)
+        return bucket, _signed(BucketKV(bucket), folder, config, str(bucket.place), warn)
     if kind in ("redis", "postgresql"):
-        return bucket, _shared_kv(_of_project(config).kv)
+        return bucket, _server_kv(folder, config, warn)
     raise _unavailable("cache.backend", kind, "bucket, redis or postgresql")
 
 
@@ -273,8 +280,8 @@ def open_replay(folder: str, config: Config, scratch: str, name: str, write: boo
 
 def _blobs(folder: str, config: Config) -> ObjectStore:
     if is_tiered(config.cache):
-        return _tiered_cache(folder, config).blobs
-    return FolderStore(_place(folder, config.cache.objects.options, "blobs"))
+        return _tiered_cache(folder, config, lambda message: None).blobs
+    return _blob_folder(folder, config)
 
 
 class Loaded(NamedTuple):
@@ -311,7 +318,9 @@ def load_project(
     memo = open_memo(folder)
     config = override(load_config(root, memo=memo), settings)
     if embedded:
-        config = config._replace(cache=_EMBEDDED._replace(libraries=config.cache.libraries))
+        config = config._replace(
+            cache=_EMBEDDED._replace(libraries=config.cache.libraries, signing=config.cache.signing)
+        )
     scratch = _scratch(folder) if config.cache.kv.type == "memory" or not _keeps(folder, mode) else None
     opener = partial(open_cache, folder, config, mode, scratch.path if scratch else "")
     project = open_project(root, config, opener(), memo)
@@ -430,6 +439,30 @@ def _embedded_kv(path: str) -> KVStore:
     store, journals = SQLiteKV(path), path + "-journals"
     recover(store, journals)
     return JournaledKV(store, journals)
+
+
+def _server_kv(folder: str, config: Config, warn: Callable[[str], object]) -> KVStore:
+    settings = _of_project(config).kv
+    return _signed(_shared_kv(settings), folder, config, without_credentials(_address(settings)) or settings.type, warn)
+
+
+def _signed(store: KVStore, folder: str, config: Config, place: str, warn: Callable[[str], object]) -> KVStore:
+    """A store that is shared, behind signatures if there are keys for them. Most caches are not shared."""
+    keys, doubt = _keys(folder, config)
+    if doubt:
+        warn(doubt)
+    if not keys:
+        from .kv.enveloped import UnsignedKV
+
+        return UnsignedKV(store, place=place)
+    from .kv.signed import SignedKV
+
+    scope = str(_of_project(config).kv.options.get("prefix", _own_name(config.name)))
+    return SignedKV(store, keys, scope=scope, place=place, warn=warn)
+
+
+def _keys(folder: str, config: Config) -> Keys:
+    return read_keys(config.cache.signing, os.path.dirname(folder))
 
 
 def _shared_kv(settings: StoreConfig) -> KVStore:

@@ -31,6 +31,14 @@ class TestFolderStore(ObjectStoreSuite):
         overwrite(path, data[:-1] + bytes([data[-1] ^ 1]))
 
 
+class TestVerifyingFolderStore(TestFolderStore):
+    examples = 5
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> FolderStore:
+        return FolderStore(str(tmp_path / "blobs"), verify=True)
+
+
 class TestSyncedFolderStore(TestFolderStore):
     examples = 5
 

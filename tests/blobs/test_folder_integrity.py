@@ -140,3 +140,22 @@ def test_stamps_of_near_sizes_and_digests_differ() -> None:
     seconds = sorted(moment // 10**9 for moment in stamps)
     assert all(moment % 2_000_000_000 == 0 for moment in stamps), "every file system keeps it exactly"
     assert seconds[-1] < 1_577_836_800, "before 2020: no clock of today writes it"
+
+
+@ways
+def test_who_verifies_finds_what_was_forged_with_its_stamp(tmp_path: Path, read: Read) -> None:
+    """Stamps are no secret; others, who trust them, take such a blob for whole."""
+    trusting = FolderStore(str(tmp_path / "blobs"))
+    digest, path = stored(trusting, LARGE)
+    overwrite(path, b"x" + LARGE[1:], keep_time=True)
+    read(trusting, digest)
+    with pytest.raises(CorruptData):
+        read(FolderStore(str(tmp_path / "blobs"), verify=True), digest)
+
+
+def test_what_was_verified_does_not_change_any_more(tmp_path: Path) -> None:
+    store = FolderStore(str(tmp_path / "blobs"), verify=True)
+    digest, path = stored(store, LARGE)
+    view = store.map(digest)
+    overwrite(path, b"x" + LARGE[1:], keep_time=True)
+    assert view == LARGE

@@ -39,13 +39,15 @@ class FolderStore:
 
     Writers and readers may be any number of threads and processes. Survives ``kill -9`` at any instant.
     A loss of power may damage what was just written, which is then found out when it is read;
-    with ``sync`` every :meth:`put` waits until the blob is on the disk.
+    with ``sync`` every :meth:`put` waits until the blob is on the disk. With ``verify`` all that is read is hashed, and
+    nothing is mapped: for a folder in which somebody may alter files on purpose.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, sync: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, sync: bool = False, verify: bool = False) -> None:
         self._root = os.path.abspath(os.fspath(path))
         self._tmp = os.path.join(self._root, "tmp")
         self._sync = sync
+        self._verifies = verify
         self._swept = False
 
     def get(self, digest: str, range: tuple[int, int] | None = None) -> bytes:
@@ -57,11 +59,11 @@ class FolderStore:
         path = self._path(digest)
         with told(path, "read this blob"), _open(path, digest) as file:
             status = os.fstat(file.fileno())
-            if range is not None and _trusted(digest, status):
+            if range is not None and self._trusts(digest, status):
                 file.seek(range[0])
                 return _read(file, min(range[1], status.st_size) - range[0])
             data = file.readall()
-            if not _trusted(digest, status):
+            if not self._trusts(digest, status):
                 self._verify(digest, path, file, digest_bytes(data))
         return data[part]
 
@@ -70,13 +72,13 @@ class FolderStore:
         path = self._path(digest)
         with told(path, "read this blob"), _open(path, digest) as file:
             status = os.fstat(file.fileno())
-            if status.st_size < _MAPPED_FROM:
+            if self._verifies or status.st_size < _MAPPED_FROM:
                 view = memoryview(bytearray(file.readall()))
             else:
                 import mmap  # not needed by a run in which no large output is loaded
 
                 view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-            if not _trusted(digest, status):
+            if not self._trusts(digest, status):
                 self._verify(digest, path, file, digest_bytes(view))
         return view
 
@@ -152,6 +154,9 @@ class FolderStore:
         check_digest(digest)
         return f"{self._root}{os.sep}{digest[:2]}{os.sep}{digest[2:]}"
 
+    def _trusts(self, digest: str, status: os.stat_result) -> bool:
+        return not self._verifies and status.st_size >= _ALWAYS_HASHED and has_stamp(digest, status)
+
     def _place(self, digest: str, path: str, fill: Fill, check: Check | None) -> None:
         if not self._swept:
             self._swept = True
@@ -202,10 +207,6 @@ class FolderStore:
         except OSError as error:
             return f"it can't be moved away ({error.strerror}): remove it"
         return f"moved to {aside}"
-
-
-def _trusted(digest: str, status: os.stat_result) -> bool:
-    return status.st_size >= _ALWAYS_HASHED and has_stamp(digest, status)
 
 
 def _open(path: str, digest: str) -> FileIO:

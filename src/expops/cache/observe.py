@@ -41,7 +41,8 @@ _OWN_VARIABLES: Final = frozenset({"MLOPS_WORKSPACE_DIR", "MLOPS_PROJECT_ID", "E
 class Observer:
     """Records what the action on top of its stack reads, while :meth:`watching`.
 
-    ``declared`` are paths of data that count for all actions whose code may read unseen.
+    ``declared`` are paths of data that count for all actions whose code may read unseen; ``own_variables`` are no
+    inputs: what expops itself sets, and keeps from user code.
     """
 
     def __init__(self, places: Places, files: FileDigests, declared: Iterable[str] = ()) -> None:
@@ -50,6 +51,7 @@ class Observer:
         self.files = files
         self.declared = tuple(declared)
         self.importing_library = False
+        self.own_variables = _OWN_VARIABLES
         self._began = 0
         self._scope = Scope(places.project)
 
@@ -244,7 +246,7 @@ class Observer:
 
     def variable(self, name: str, value: str | None) -> None:
         """An environment variable is being read."""
-        if name in _OWN_VARIABLES or VARIABLE + name in self.stack[-1].written:
+        if name in self.own_variables or VARIABLE + name in self.stack[-1].written:
             return
         if self._asked_by_project():
             self.stack[-1].variable.setdefault(name, text_digest(value))

@@ -26,6 +26,7 @@ from ..engine.verify.verdicts import BITWISE, FAILED, TOLERANCE, UNSTABLE, Verdi
 from ..errors import StorageError, UnknownName, UsageError
 from ..executors.base import Executor
 from ..pipeline.nearest import advice
+from ..pipeline.signing_keys import variables
 from . import opening
 from .parsing import Parser, add_json, add_project, add_settings, count, known_process
 from .text import stdout
@@ -134,6 +135,7 @@ def _verify(loaded: wiring.Loaded, args: argparse.Namespace, chosen: tuple[str, 
         holder=UNKNOWN,
         open_cache=partial(opener, "", False),
         open_memo=options.open_memo,
+        secrets=variables(project.config.cache.signing),
     )
     project.cache.require_stable = False  # what was found unstable is looked at all the same
     plan = wiring.planner(loaded).plan_all(frozenset(project.graph.names))

@@ -62,8 +62,10 @@ class Capture:
             self._add("numeric", numeric)
         if commit:
             from .changes import changes  # starts git
+            from .snapshot import keys_file
 
-            self._add("changes", changes(self._project.root, dirty=bool(dirty)))
+            unseen = [file for file in (keys_file(self._project),) if file]
+            self._add("changes", changes(self._project.root, unseen, dirty=bool(dirty)))
 
     def ended(self, manifests: Mapping[str, Manifest], *, executed: bool) -> None:
         """At the end: which process read what."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ..runs.secrets import GIT_PATTERNS, redacted
@@ -12,19 +13,20 @@ LARGEST: Final = 1 << 20  # bytes of a diff
 _PATIENCE: Final = 20  # seconds
 
 
-def changes(folder: str, *, dirty: bool) -> dict[str, Any]:
+def changes(folder: str, unseen: Sequence[str] = (), *, dirty: bool) -> dict[str, Any]:
     """The remote's URL without credentials, and the diff of tracked files under ``folder``.
 
-    Files whose names say that they hold secrets are left out. ``diff`` is ``None`` for a clean
+    Files whose names say that they hold secrets are left out, and those in ``unseen``. ``diff`` is ``None`` for a clean
     checkout, and for a diff that is too large, of which ``note`` tells.
     """
     found: dict[str, Any] = {"remote": redacted(_git(folder, "remote", "get-url", "origin").decode().strip())}
-    found["diff"], found["note"] = _diff(folder) if dirty else (None, "")
+    found["diff"], found["note"] = _diff(folder, unseen) if dirty else (None, "")
     return found
 
 
-def _diff(folder: str) -> tuple[str | None, str]:
+def _diff(folder: str, unseen: Sequence[str]) -> tuple[str | None, str]:
     left_out = [f":(exclude,icase,glob)**/{pattern}" for pattern in GIT_PATTERNS]
+    left_out += [f":(exclude,literal){path}" for path in unseen]
     raw = _git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv", "--", ".", *left_out)
     if len(raw) > LARGEST:
         return None, f"the diff has {len(raw):,} bytes, more than {LARGEST:,}"

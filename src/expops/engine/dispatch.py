@@ -15,6 +15,7 @@ from ..cache.manifest import Manifest
 from ..executors.base import Failed, Finished, Message
 from ..executors.process import RawOutput
 from ..pipeline.binding import DATA_HYPERPARAMETERS, Binding
+from ..pipeline.signing_keys import variables
 from .events import Numeric, Printed, Started, StepEnded, Waiting, Warned, Watcher
 from .options import Options
 from .plan import Planned
@@ -59,6 +60,7 @@ class Dispatcher:
             holder=project.cache.leases.holder if project.cache.leases is not None else UNKNOWN,
             open_cache=options.open_cache,
             open_memo=options.open_memo,
+            secrets=variables(project.config.cache.signing),
         )
         # Workers look up what is pending here.
         project.cache.flush()

@@ -17,7 +17,8 @@ class Setup(NamedTuple):
     from this machine's files. ``data`` are the declared paths, relative to the project; ``project`` and ``work`` are
     absolute folders (of the project, and for this run's working folders); ``import_roots`` go in front of ``sys.path``;
     ``libraries`` is the policy for their versions, ``profile`` the numeric one. ``audit``: compare the code that runs
-    with what fingerprints follow. ``holder``: in whose name workers take leases.
+    with what fingerprints follow. ``holder``: in whose name workers take leases. ``secrets`` are environment variables
+    that user code is not to see.
     """
 
     project: str
@@ -33,3 +34,4 @@ class Setup(NamedTuple):
     holder: Holder
     open_cache: Callable[[], ResultCache]
     open_memo: Callable[[], KVMemo]
+    secrets: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ def source_records(project: Project, files: Mapping[str, str]) -> dict[str, byte
     """Records of those of ``files`` (path and digest) that may be kept and have not been edited since."""
     found: dict[str, bytes] = {}
     for path, digest in files.items():
-        if not is_secret(path):
+        if not _is_secret(project, path):
             found.update(_record(project, path, digest))
     return found
 
@@ -35,7 +35,7 @@ def small_inputs(project: Project, names: Iterable[str], known: Mapping[str, str
     data = (artifacts.DATA, *project.config.data)
     for name in sorted(names):
         path = name.removeprefix("project/")
-        if path == name or path in known or is_secret(path) or any(_within(path, folder) for folder in data):
+        if path == name or path in known or _is_secret(project, path) or any(_within(path, folder) for folder in data):
             continue
         record = _record(project, path, "")
         total += sum(map(len, record.values()))
@@ -47,6 +47,19 @@ def small_inputs(project: Project, names: Iterable[str], known: Mapping[str, str
 def without_secrets(configuration: bytes) -> bytes:
     """The configuration file without the credentials of its stores: a run made again has stores of its own."""
     return redacted(configuration.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def _is_secret(project: Project, path: str) -> bool:
+    return is_secret(path) or path == keys_file(project)
+
+
+def keys_file(project: Project) -> str:
+    """The file of the project that holds signing keys, relative to its folder; ``""`` if there is none."""
+    signing = project.config.cache.signing
+    if signing.source != "file":
+        return ""
+    place = os.path.relpath(os.path.join(project.root, os.path.expanduser(signing.name)), project.root)
+    return "" if place.startswith(os.pardir) else place.replace(os.sep, "/")
 
 
 def _within(path: str, folder: str) -> bool:
@@ -75,6 +88,7 @@ def resolved(config: Config) -> dict[str, Any]:
     document: dict[str, Any] = _plain(config)
     for process in document["processes"]:
         del process["line"]  # where it stands, not what it says
+    del document["cache"]["signing"]["line"]
     return document
 
 

@@ -12,8 +12,8 @@ from ..cache.manifest import unpack
 from ..cache.sources import PREFIX as SOURCE
 from ..cache.upload import Parallel
 from ..errors import CorruptData, UnknownName
-from ..kv.base import KVStore
-from ..kv.bucket import BucketKV
+from ..kv.base import KVStore, Listing
+from ..kv.signed import SignedKV
 from ..runs.ledger import Ledger
 from ..runs.model import RunRecord
 
@@ -81,8 +81,7 @@ def _provenance(ledger: Ledger, run: RunRecord) -> Iterator[str]:
 
 
 def _keys(store: KVStore, prefix: str) -> Iterable[str]:
-    # A bucket tells names without reading what lies under them.
-    return store.keys(prefix) if isinstance(store, BucketKV) else (key for key, _ in store.scan(prefix))
+    return store.keys(prefix) if isinstance(store, Listing) else (key for key, _ in store.scan(prefix))
 
 
 def _named_by(store: KVStore, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -100,8 +99,11 @@ def _named_by(store: KVStore, pairs: Iterable[tuple[str, str]]) -> Iterator[str]
 
 
 def missing_in(store: KVStore, keys: Sequence[str]) -> list[str]:
-    """Those of ``keys`` that ``store`` has not got, by its lists of names."""
-    there = {key for kind in SHARED for key in _keys(store, kind)}
+    """Those of ``keys`` that ``store`` has not got, or not signed with today's key."""
+    if isinstance(store, SignedKV):
+        there = store.up_to_date(keys)
+    else:
+        there = {key for kind in SHARED for key in _keys(store, kind)}
     return [key for key in keys if key not in there]
 
 

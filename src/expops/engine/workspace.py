@@ -21,6 +21,7 @@ from ..cache.input_file import remember_in
 from ..cache.observe import Observer, install
 from ..errors import ProcessError
 from ..hashing.code import CodeFingerprint, ProjectCode
+from ..pipeline import signing_keys
 from ..seeding import profiles
 from .audit import CodeAudit
 from .describe import Describer
@@ -49,6 +50,7 @@ class Workspace:
         remember_in(files)
         declared = [os.path.join(setup.project, path) for path in setup.data]
         self.observer = Observer(Places(setup.project, None), files, declared)
+        self.observer.own_variables |= {*setup.secrets}
         self.audit = CodeAudit(self.code) if setup.audit else None
         self.imports = ImportGuard(self.code, setup.project, setup.seed, self.observer, self.audit)
         self.capture = Capture()
@@ -59,6 +61,7 @@ class Workspace:
 
     def _enter(self) -> None:
         setup = self.setup
+        signing_keys.hide(setup.secrets)
         install()
         self._mark = ambient.mark()
         os.environ["MLOPS_WORKSPACE_DIR"] = os.path.dirname(setup.project)
@@ -192,6 +195,7 @@ class Workspace:
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
         self._unload()
         ambient.put_back(self._mark)
+        signing_keys.reveal()
         sys.path[:] = [entry for entry in sys.path if entry not in self._path]
         self.take_warnings()
         remember_in(FileDigests())

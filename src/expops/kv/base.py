@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class KVStore(Protocol):
@@ -46,3 +46,11 @@ class KVStore(Protocol):
 
     def close(self) -> None:
         """Let go of connections; calling it twice is no error."""
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A store that can tell its keys without reading what lies under them."""
+
+    def keys(self, prefix: str) -> Iterable[str]:
+        """All keys that begin with ``prefix``, in no order; some may lead to nothing, since they expired, say."""

@@ -48,13 +48,25 @@ class StoreConfig(NamedTuple):
     options: dict[str, object]
 
 
+class Signing(NamedTuple):
+    """Where the keys are that sign what is shared: ``source`` is ``env`` or ``file``, ``name`` that of the variable or
+    the path, never a key itself. Without a source, keys are used if ``EXPOPS_SIGNING_KEYS`` is set.
+
+    ``line`` is where it stands in the configuration.
+    """
+
+    source: str = ""
+    name: str = ""
+    line: int = 0
+
+
 class CacheConfig(NamedTuple):
     """Where results are kept, and the cache's other settings.
 
     ``libraries`` is the policy for their versions: ``exact``, ``minor`` (the first two parts count) or ``ignore``. With
     ``require_stable``, what ``expops verify`` found unstable is neither taken nor kept. ``mode`` says what is done with
     stores that others share: ``read-write``, or ``read-only``. ``codecs`` is ``all``, or ``data-only``: nothing is
-    pickled or unpickled.
+    pickled or unpickled. ``signing`` says with which keys shared records are signed.
     """
 
     kv: StoreConfig
@@ -64,6 +76,7 @@ class CacheConfig(NamedTuple):
     require_stable: bool = False
     mode: str = "read-write"
     codecs: str = "all"
+    signing: Signing = Signing()
 
 
 class Config(NamedTuple):

@@ -13,6 +13,7 @@ from .graph import find_cycle
 from .nearest import advice
 from .rules import Report, check
 from .schema import ROOT, places
+from .signing_setting import read_signing
 from .spellings import child, normalise
 from .stores import KV_ALIASES, KV_KINDS, OBJECT_ALIASES, OBJECT_KINDS, read_store
 from .yaml_nodes import Node, parse
@@ -56,6 +57,7 @@ class Draft(TypedDict):
     require_stable: bool
     mode: str
     codecs: str
+    signing: tuple[str, str, int]
     jobs: int | None
     environment: dict[str, object]
     reporting: dict[str, object]
@@ -104,6 +106,9 @@ class _Builder:
         mode = self._at("experiment.cache.mode")
         if mode is not None and mode.value == SHARING[1] and objects.type == "folder" and kv.type != "bucket":
             self._report.at(mode, "only a cache in a bucket can be read-only; use `expops run --cache read`")
+        signing = self._at("experiment.cache.signing")
+        if signing is not None and objects.type == "folder" and kv.type in ("sqlite", "memory"):
+            self._report.at(signing, "only records that others can write to are signed, and this cache is not shared")
         version = self._at("metadata.version")
         seed = self._value("reproducibility.random_seed", DEFAULT_SEED)
         jobs = self._value("execution.jobs", None)
@@ -126,6 +131,7 @@ class _Builder:
             require_stable=bool(self._value("experiment.cache.require_stable", False)),
             mode=str(self._value("experiment.cache.mode", SHARING[0])),
             codecs=str(self._value("experiment.cache.codecs", CODECS[0])),
+            signing=read_signing(signing, self._report),
             jobs=jobs,
             environment=environment,
             reporting=self._mapping("reporting"),

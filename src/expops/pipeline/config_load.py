@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigError, Problem, ProjectNotFound
 from ..hashing.digest import digest_bytes
-from .config import CONFIG_PATH, CacheConfig, Config, ProcessConfig, StoreConfig
+from .config import CONFIG_PATH, CacheConfig, Config, ProcessConfig, Signing, StoreConfig
 
 if TYPE_CHECKING:
     from ..hashing.code import Memo
     from .config_build import Draft
 
 # Part of every memo key: raise it whenever the same file would be read differently.
-_FORMAT: Final = 6
+_FORMAT: Final = 7
 
 
 def find_project(start: str) -> str:
@@ -128,6 +128,7 @@ def _resolve(found: Draft, project: str, problems: list[Problem]) -> Config:
             found["require_stable"],
             found["mode"],
             found["codecs"],
+            Signing(*found["signing"]),
         ),
         jobs=found["jobs"],
         environment=found["environment"],

@@ -68,6 +68,7 @@ CACHE: Final = Section(
         "require_stable": BOOLEAN,
         "mode": choice(*SHARING),
         "codecs": choice(*CODECS),
+        "signing": Custom(),
     },
     spellings=(
         "url",

@@ -67,7 +67,11 @@ class Machine:
         (self.root / "src/model.py").write_text(model)
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AZURE_STORAGE"))}
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "AZURE_STORAGE", "EXPOPS_SIGNING"))
+        }
         environment = {**clean, "PYTHONPATH": str(Path(expops.__file__).parents[1]), **self.environment}
         given = [sys.executable, "-m", "expops", *words]
         return subprocess.run(
