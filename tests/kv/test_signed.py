@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +43,9 @@ class TestSignedInMemory(InMemory):
 class TestUnsigned(InMemory):
     @pytest.fixture
     def store(self, inner: KVStore) -> KVStore:
-        return UnsignedKV(inner)
+        return UnsignedKV(
+            inner, place=f"the store of a test, {os.urandom(8).hex()}"
+        )  # what is found of it is remembered
 
 
 class TestWhileKeysAreChanged(InMemory):
