@@ -21,7 +21,7 @@ LATEST: Final = 2.5e11  # seconds since the epoch, before the year 10000, which 
 _LONGEST: Final = 1e11  # seconds of a duration, either way: clocks are put back while something runs
 _REAL: Final = 1 << 1023  # below it, an integer is a floating point number too
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
-_SEED: Final = re.compile("-?[0-9]{1,200}")
+_SEED: Final = re.compile("-?[0-9]{1,4000}")
 _loads: Final = json.JSONDecoder().decode
 
 
