@@ -62,6 +62,17 @@ def is_text(value: Any) -> bool:
     return type(value) is str
 
 
+def is_unicode(value: Any) -> bool:
+    """Whether it is text that can be written to any file."""
+    if type(value) is not str:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_name(value: Any) -> bool:
     """Whether it is text that the operating system can be asked about."""
     if type(value) is not str or "\0" in value:

@@ -18,6 +18,7 @@ from ..untrusted import (
     is_seconds,
     is_seed,
     is_text,
+    is_unicode,
     json_in,
     list_of,
     map_of,
@@ -126,15 +127,15 @@ _has_action_fields: Final = row_of(
     optional=3,
 )
 _is_origin: Final = object_of(
-    url=is_text,
+    url=is_unicode,
     optional={
         "dir_info": object_of({"editable": is_bool}),
-        "vcs_info": object_of(vcs=is_text, commit_id=is_text),
-        "archive_info": object_of({"hashes": map_of(is_text)}),
+        "vcs_info": object_of(vcs=is_unicode, commit_id=is_unicode),
+        "archive_info": object_of({"hashes": map_of(is_unicode)}),
     },
 )
 _is_package: Final = object_of(
-    {"wheel": is_text, "record": is_text, "origin": _is_origin}, name=is_text, version=is_text
+    {"wheel": is_unicode, "record": is_unicode, "origin": _is_origin}, name=is_unicode, version=is_unicode
 )
 _is_pool: Final = map_of(lambda value: True)
 _is_machine: Final = object_of(
@@ -144,8 +145,8 @@ _SHARED: Final[dict[str, Check]] = {
     "sources": map_of(_is_mark),
     "configuration": object_of({"processes": list_of(object_of({"tolerance": map_of(is_number)}, name=is_text))}),
     "environment": object_of(
-        python=object_of({"implementation": is_text, "compiler": is_text}, version=is_text),
-        platform=map_of(is_text),
+        python=object_of({"implementation": is_unicode, "compiler": is_unicode}, version=is_unicode),
+        platform=map_of(is_unicode),
         packages=list_of(_is_package),
     ),
     "inputs": list_of(row_of(map_of(map_of(is_text, names=is_name)), list_of(is_text))),
