@@ -178,8 +178,8 @@ ODD = [
     REMOVED, None, True, False, 0, -1, 1, 2**31, 2**63, 2**70, 10**400, -0.5, 1e308, float("nan"), float("-inf"), "",
     "a", "7", "..", "../../outside/x", "data/x", "data/", "/tmp/x", "a\0b", "\ud800", "\udc80", "x/" * 3000, "é" * 300,
     ABSENT_BLOB, "\x1b]0;x\x07", [], {}, [[]], [[], 1], ["a", "b", "c"], {"a": 1}, {"file": ["a"]}, {"\0": "a"},
-    {"": {}}, [["../x", "QQ==", 420]], [["data/x", "QQ==", 0o4777]], [["a", "QQ==", 420], ["a/b", "QQ==", 420]], "failed",
-    "step",
+    {"": {}}, [["../x", "QQ==", 420]], [["data/x", "QQ==", 0o4777]], [["a", "QQ==", 420], ["a/b", "QQ==", 420]],
+    "failed", "step",
 ]  # fmt: skip
 texts = st.text(st.characters(), max_size=5)
 anything = st.sampled_from(ODD) | st.recursive(
