@@ -8,6 +8,7 @@ import pickle
 import zlib
 from binascii import b2a_base64
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,11 @@ def _gone(*paths: str) -> Callable[[Body], None]:
     return change
 
 
+@cache
+def _bomb() -> bytes:
+    return zlib.compress(b" " * (80 << 20))
+
+
 MANIFESTS: dict[str, Callable[[Body], None]] = {
     "a file above": _files("../../../outside/evil"),
     "an absolute file": _files("@OUTSIDE@/evil"),
@@ -135,7 +141,7 @@ VALUES: dict[str, Callable[[str, bytes], bytes]] = {
     "nothing": lambda key, raw: b"",
     "other bytes": lambda key, raw: b"\xff\xfe" * 20,
     "deep nesting": lambda key, raw: b"[" * 200_000,
-    "bombs": lambda key, raw: zlib.compress(b" " * (80 << 20)),
+    "bombs": lambda key, raw: _bomb(),
     "another's": lambda key, raw: raw[:-3] + b"abc",
 }
 
