@@ -79,8 +79,8 @@ def one(remote: Watched) -> Machine:
 def result(*parts: bytes) -> bytes:
     """A manifest whose output has its bytes in blobs of these contents."""
     named = tuple(Blob(digest_bytes(part), len(part)) for part in parts)
-    value = StoredValue("mark", "codec", b"", named, sum(map(len, parts)))
-    return pack(Manifest("a", "process", "p", {"x": value}, [], [], [], [], {}, "1", 0.0, "run", 0.0, "host"))
+    value = StoredValue("f" * 64, "codec", b"", named, sum(map(len, parts)))
+    return pack(Manifest("a" * 64, "process", "p", {"x": value}, [], [], [], [], {}, "1", 0.0, "run", 0.0, "host"))
 
 
 def test_what_is_at_hand_is_not_asked_for(one: Machine, remote: Watched) -> None:
@@ -134,10 +134,10 @@ def test_variants_of_both_sides_count(one: Machine, remote: Watched) -> None:
 
 @given(st.lists(st.sampled_from("abcd"), max_size=20), st.lists(st.sampled_from("abcd"), max_size=20))
 def test_merging_variants_loses_none_and_repeats_none(mine: list[str], theirs: list[str]) -> None:
-    one, other = (json.dumps(list(dict.fromkeys(side))).encode() for side in (mine, theirs))
-    merged = json.loads(merged_variants(one, other))
-    assert sorted(merged) == sorted({*mine, *theirs})
-    assert merged[: len(json.loads(one))] == json.loads(one)
+    first, second = ([{"file": [name]} for name in dict.fromkeys(side)] for side in (mine, theirs))
+    merged = json.loads(merged_variants(json.dumps(first).encode(), json.dumps(second).encode()))
+    assert merged[: len(first)] == first
+    assert merged == first + [variant for variant in second if variant not in first]
 
 
 @pytest.mark.parametrize("theirs", [b"", b"{", b"7", b"null", b"\xff"])

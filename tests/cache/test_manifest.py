@@ -12,10 +12,13 @@ from expops.cache.manifest import Accepted, Artifact, Blob, Manifest, Metric, St
 from expops.errors import CorruptData
 
 texts = st.text(max_size=8)
+paths = st.from_regex(r"[a-z]{1,3}(/[a-zé.]{3})?/?", fullmatch=True)
 marks = st.text("0123456789abcdef", min_size=64, max_size=64)
 parts = st.binary(max_size=20) | st.builds(Blob, marks, st.integers(0, 2**40))
 values = st.builds(StoredValue, marks, texts, parts, st.lists(parts, max_size=3).map(tuple), st.integers(0, 2**50))
-metrics = st.builds(Metric, texts, st.integers() | st.floats(allow_nan=False), st.none() | st.integers(0, 99))
+numbers = st.integers() | st.booleans() | st.floats(allow_nan=False)
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
+metrics = st.builds(Metric, texts, numbers, st.none() | st.integers(0, 99))
 manifests = st.builds(
     Manifest,
     action=marks,
@@ -23,19 +26,21 @@ manifests = st.builds(
     path=texts,
     outputs=st.dictionaries(texts, values, max_size=3),
     metrics=st.lists(metrics, max_size=3),
-    artifacts=st.lists(st.builds(Artifact, texts, parts, st.integers(0, 0o777)), max_size=2),
-    removed=st.lists(texts, max_size=2),
+    artifacts=st.lists(
+        st.builds(Artifact, paths, parts, st.integers(0, 0o777)), max_size=2, unique_by=lambda item: item.path[0]
+    ),
+    removed=st.lists(paths, max_size=2),
     log=st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), texts), max_size=3),
     discovered=st.dictionaries(
-        st.sampled_from(["file", "seed"]), st.dictionaries(texts, marks, max_size=2), max_size=2
+        st.sampled_from(["file", "seed"]), st.dictionaries(names, texts, max_size=2), max_size=2
     ),
     seed=texts,
     seconds=st.floats(0, 1e9),
     run=texts,
-    created=st.floats(0, 1e12),
+    created=st.floats(0, 2e11),
     host=texts,
     accepted=st.none()
-    | st.builds(Accepted, texts, texts, marks, marks, st.floats(0, 1e12), st.lists(texts, max_size=2)),
+    | st.builds(Accepted, paths, paths, marks, marks, st.floats(0, 2e11), st.lists(texts, max_size=2)),
     rests=st.lists(marks, max_size=2).map(tuple),
 )
 

@@ -3,34 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from pathlib import Path
 
 import pytest
+from forging import Forged
 
-from expops.kv.sqlite import SQLiteKV
-from sandbox import Sandbox, outputs
-
-MODEL = """
-import os
-
-from expops import process, step
-
-
-@step
-def count(number):
-    with open(os.path.join(os.path.dirname(__file__), "rows.txt")) as file:
-        return number + len(file.read())
-
-
-@process()
-def first():
-    return {"x": count(3), "y": os.environ.get("NOBODY_SETS_IT")}
-
-
-@process()
-def second(x):
-    return {"z": x + 1}
-"""
 TEXTS = [
     b"[]", b"{}", b"null", b"1", b'"x"', b"a", b"a b c", b"[1, 2]", b"[[[]]]", b'[{"file": 1}]', b'[{"file": [1]}]',
     b'[{"nothing": ["a"]}]', b'[{"accepted": [1]}]', b'[{"variable": ["", "A=B", "\\u0000"]}]',
@@ -39,26 +15,32 @@ TEXTS = [
     b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe\x00", zlib.compress(b"[]"), b"1e999",
 ]  # fmt: skip
 KINDS = [("last/",), ("action/",), ("key/", "code/"), ("source/", "record/"), ("result/",)]
+EXTRA = ["cleared", "verified/" + "0" * 64]
+
+
+@pytest.fixture(scope="module")
+def forged(tmp_path_factory: pytest.TempPathFactory) -> Forged:
+    return Forged(tmp_path_factory.mktemp("others"))
 
 
 @pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: kinds[0][:-1])
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: repr(text[:20]))
-def test_a_run_takes_them_for_absent(tmp_path: Path, kinds: tuple[str, ...], text: bytes) -> None:
-    sandbox = Sandbox(tmp_path)
-    sandbox.write("src/model.py", MODEL)
-    sandbox.write("src/rows.txt", "abc")
-    sandbox.configure(["first", "second"], "first second")
-    expected = outputs(sandbox.run())
-    store = SQLiteKV(str(tmp_path / ".expops" / "cache.sqlite"))
-    names = [name for kind in kinds for name, _ in store.scan(kind)]
+def test_a_run_takes_them_for_absent(forged: Forged, kinds: tuple[str, ...], text: bytes) -> None:
+    names = [name for name in forged.records if name.startswith(kinds)]
     assert names
-    store.put_many(dict.fromkeys(names, text))
+    changed: dict[str, bytes | None] = dict.fromkeys(names, text)
     if kinds == ("action/",):
         # Without a place to begin at, it is asked what was discovered.
-        store.delete([name for name, _ in store.scan("last/")])
-    store.close()
-    for model in (MODEL, MODEL.replace("x + 1", "x + 1 + 0")):
-        sandbox.write("src/model.py", model)
-        result = sandbox.run()
-        assert result.run.status == "done"
-        assert outputs(result) == expected
+        changed |= dict.fromkeys(name for name in forged.records if name.startswith("last/"))
+    forged.put(changed)
+    forged.check_run()
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: repr(text[:20]))
+def test_commands_leave_them_out(forged: Forged, text: bytes) -> None:
+    ledger = ("run/", "run-actions/", "run-metrics/", "record/", "source/", "cleared", "verified/")
+    forged.put(dict.fromkeys([name for name in forged.records if name.startswith(ledger)] + EXTRA, text))
+    forged.look()
+    (known, *_) = sorted(name[4:] for name in forged.records if name.startswith("run/"))
+    shown = forged.command(["show", known, "--project", str(forged.sandbox.root)])
+    assert f"the record of run '{known}' can't be read" in shown

@@ -38,7 +38,7 @@ class Cache:
 
     def result(self, name: str, created: float, *contents: bytes) -> str:
         parts = tuple(self.blob(data) for data in contents)
-        value = StoredValue("mark", "bytes", b"", parts, sum(map(len, contents)))
+        value = StoredValue(digest_bytes(b"mark"), "bytes", b"", parts, sum(map(len, contents)))
         action = digest_bytes(name.encode())
         manifest = Manifest(action, "process", name, {"x": value}, [], [], [], [], {}, "1", 0.0, "run", created, "host")
         digest = digest_bytes(f"result {name}".encode())

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Final, TypeAlias
+from itertools import accumulate
+from typing import Final, TypeAlias, TypeVar
 
 from ..blobs.base import ObjectStore
 from ..errors import CorruptData
 from ..hashing.digest import digest_bytes, digest_file
+from ..untrusted import is_inside
 from .manifest import INLINE, Artifact, Blob, Part
 
 # Relative path (with "/") -> what tells that a file is not the same any more. An empty folder ends in "/".
 Stamp: TypeAlias = tuple[int, int, int, int, str]
 Snapshot: TypeAlias = dict[str, Stamp]
+T = TypeVar("T")
 DATA: Final = "data"  # the project's data folder as the working folder shows it: a link, and no artifact
 _FOLDER_STAMP: Final[Stamp] = (0, 0, 0, 0, "")
 _TICK_NS: Final = 20_000_000  # file times advance in steps, of up to ten milliseconds on Linux
@@ -81,9 +84,14 @@ def restore(folder: str, artifacts: Iterable[Artifact], blobs: ObjectStore) -> N
     """Write ``artifacts`` under ``folder``, as the action did.
 
     Raises ``OSError``, and :class:`CorruptData` for a blob that is missing or damaged, and for a path that leads out of
-    the folder.
+    the folder, by itself or through a link; nothing is written then.
     """
-    for artifact in artifacts:
+    wanted = list(artifacts)
+    for artifact in wanted:
+        _inside(folder, artifact.path)
+        if isinstance(artifact.content, Blob):
+            _fetched(artifact.content, blobs.map)
+    for artifact in wanted:
         target = _inside(folder, artifact.path)
         if artifact.path.endswith("/"):
             os.makedirs(target, exist_ok=True)
@@ -96,13 +104,16 @@ def restore(folder: str, artifacts: Iterable[Artifact], blobs: ObjectStore) -> N
                 os.chmod(target, 0o600)
             with open(target, "wb") as file:
                 file.write(data)
-        os.chmod(target, artifact.mode)
+        # Nobody is lent rights by a file that somebody else may have written.
+        os.chmod(target, artifact.mode & 0o777)
 
 
 def remove(folder: str, paths: Iterable[str]) -> None:
-    """Remove files and empty folders that an action removed; those already gone are no error."""
-    for path in paths:
-        target = _inside(folder, path)
+    """Remove files and empty folders that an action removed; those already gone are no error.
+
+    Raises ``OSError``, and :class:`CorruptData` for a path that leads out of the folder; nothing is removed then.
+    """
+    for target, path in [(_inside(folder, path), path) for path in paths]:
         with suppress(FileNotFoundError):
             if not path.endswith("/"):
                 os.unlink(target)
@@ -112,16 +123,21 @@ def remove(folder: str, paths: Iterable[str]) -> None:
 
 def content(part: Part, blobs: ObjectStore) -> bytes:
     """The bytes of an artifact. Raises :class:`CorruptData`."""
-    if isinstance(part, bytes):
-        return part
+    return part if isinstance(part, bytes) else _fetched(part, blobs.get)
+
+
+def _fetched(blob: Blob, fetch: Callable[[str], T]) -> T:
     try:
-        return blobs.get(part.digest)
+        return fetch(blob.digest)
     except KeyError as fault:
-        raise CorruptData(f"blob {part.digest} is missing from the cache") from fault
+        raise CorruptData(f"blob {blob.digest} is missing from the cache") from fault
 
 
 def _inside(folder: str, path: str) -> str:
+    """The place of ``path`` in ``folder``, in which links may lead anywhere, such as to the project's data."""
     parts = path.removesuffix("/").split("/")
-    if os.path.isabs(path) or any(part in ("", ".", "..") for part in parts):
+    places = list(accumulate(parts, os.path.join, initial=folder))
+    through = places[1:] if path.endswith("/") else places[1:-1]
+    if not is_inside(path) or any(map(os.path.islink, through)):
         raise CorruptData(f"a cached result names the file {path!r}, which is not inside its working folder")
-    return os.path.join(folder, *parts)
+    return places[-1]

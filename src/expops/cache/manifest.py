@@ -13,7 +13,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..errors import CorruptData
 from ..hashing.digest import digest_bytes
+from ..untrusted import LARGEST_RECORD
 from .keys import FORMAT
+from .wellformed import check_fields
 
 _CHECKSUM: Final = 32
 INLINE: Final = 16 * 1024  # bytes; what is smaller costs less in the manifest than as a file of its own
@@ -121,6 +123,7 @@ class Manifest(NamedTuple):
         return {part.digest: part.size for part in parts if isinstance(part, Blob)}
 
 
+_FIELDS: Final = len(Manifest._fields)
 _OUTPUTS: Final = Manifest._fields.index("outputs")
 _ARTIFACTS: Final = Manifest._fields.index("artifacts")
 _ALWAYS: Final = Manifest._fields.index("accepted")  # those from there on are left out where they say nothing
@@ -140,7 +143,12 @@ def pack(manifest: Manifest) -> bytes:
 
 
 def unpack(raw: bytes) -> Manifest:
-    """The manifest again. Raises :class:`CorruptData` for bytes that :func:`pack` has not written."""
+    """The manifest again. Raises :class:`CorruptData` for bytes that :func:`pack` has not written.
+
+    The checksum has no key, so what it covers may be anybody's: each field is checked.
+    """
+    if len(raw) > LARGEST_RECORD:
+        raise CorruptData(f"a cached result's record has {len(raw):,} bytes, which is too many; it is computed again")
     body = raw[_CHECKSUM:]
     if digest_bytes(body)[:_CHECKSUM].encode() != raw[:_CHECKSUM]:
         raise CorruptData("a cached result's record is damaged (its checksum differs); it is computed again")
@@ -148,6 +156,9 @@ def unpack(raw: bytes) -> Manifest:
         version, *fields = _loads(body.decode())
         if version != FORMAT:
             raise CorruptData("a cached result was written by another version of expops; it is computed again")
+        if not _ALWAYS <= len(fields) <= _FIELDS:
+            raise ValueError("it has too few fields, or too many")
+        check_fields(fields)
         for index, decode in _DECODERS:
             if index < len(fields) and fields[index]:
                 fields[index] = decode(fields[index])

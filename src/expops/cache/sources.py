@@ -7,6 +7,8 @@ from typing import Final, Protocol
 
 from ..errors import SourceError
 from ..hashing.code import CodeFingerprint
+from ..hashing.digest import digest_bytes
+from ..untrusted import inflated
 
 PREFIX: Final = "source/"
 _LARGEST: Final = 1 << 20  # bytes of a file; what is longer was written by a program, and nobody reads a diff of it
@@ -48,10 +50,14 @@ def records(missing: dict[str, str], files: Code) -> dict[str, bytes]:
 
 def text(content: str, load: Callable[[str], bytes | None]) -> bytes | None:
     """The text of that digest, if it was kept and is sound."""
-    import zlib  # only for those who explain
-
     raw = load(PREFIX + content)
+    return source_in(raw, content) if raw is not None else None
+
+
+def source_in(raw: bytes, content: str) -> bytes | None:
+    """The bytes of a file in a record, if they have that digest."""
     try:
-        return zlib.decompress(raw) if raw is not None else None
-    except zlib.error:
+        data = inflated(raw, _LARGEST)
+    except ValueError:
         return None
+    return data if digest_bytes(data) == content else None

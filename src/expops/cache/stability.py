@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterable
-from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..kv.base import KVStore
+from ..untrusted import is_moment, is_text, json_in, list_of, object_of
 
 PREFIX: Final = "verified/"
 UNSTABLE: Final = "unstable"
@@ -37,17 +37,25 @@ def load_unstable(kv: KVStore) -> dict[str, str]:
     """Actions that were found unstable, each with the reason not to take their results."""
     found = {}
     for name, raw in kv.scan(PREFIX):
-        with suppress(ValueError, KeyError, TypeError):  # damaged: as if nobody had verified it
-            known = json.loads(raw)
-            if known["verdict"] == UNSTABLE:
-                found[name.removeprefix(PREFIX)] = _reason(known)
+        known = _verdict_in(raw)
+        if known is not None and known["verdict"] == UNSTABLE:
+            found[name.removeprefix(PREFIX)] = _reason(known)
     return found
 
 
-def _reason(known: dict[str, object]) -> str:
-    day = time.strftime("%Y-%m-%d", time.localtime(float(str(known["when"]))))
+def _verdict_in(raw: bytes) -> dict[str, Any] | None:
+    """The verdict in a record; ``None`` if it is damaged or none: as if nobody had verified it."""
+    try:
+        known = json_in(raw)
+    except ValueError:
+        return None
+    return known if _is_verdict(known) else None
+
+
+def _reason(known: dict[str, Any]) -> str:
+    day = time.strftime("%Y-%m-%d", time.localtime(known["when"]))
     names = known["variations"]
-    varied = f" (it depends on {', '.join(map(str, names))})" if isinstance(names, list) and names else ""
+    varied = f" (it depends on {', '.join(names)})" if names else ""
     return f"`expops verify` found it unstable on {day}{varied}"
 
 
@@ -69,14 +77,14 @@ def _variations(kv: KVStore, actions: Iterable[str]) -> dict[str, list[str]]:
     """What it takes for a difference, of those ``actions`` that were found unstable."""
     found = {}
     for name, raw in kv.get_many([PREFIX + action for action in actions]).items():
-        with suppress(ValueError, KeyError, TypeError):  # damaged: as if nobody had verified it
-            known = json.loads(raw)
-            if known["verdict"] == UNSTABLE:
-                found[name.removeprefix(PREFIX)] = list(known["variations"])
+        known = _verdict_in(raw)
+        if known is not None and known["verdict"] == UNSTABLE:
+            found[name.removeprefix(PREFIX)] = known["variations"]
     return found
 
 
 _KEPT: Final = ("path", "verdict", "variations", "when")
+_is_verdict: Final = object_of(verdict=is_text, variations=list_of(is_text), when=is_moment)
 
 
 def _is_survived(variations: Collection[str], survived: Collection[str], *, quick: bool) -> bool:

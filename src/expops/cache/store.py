@@ -16,7 +16,6 @@ Records in the KV store::
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -27,21 +26,19 @@ from ..codecs.base import DATA_ONLY
 from ..errors import CorruptData, StorageError
 from ..hashing.code import CodeFingerprint
 from ..kv.base import KVStore
+from ..untrusted import LARGEST_RECORD, is_digest, is_moment
 from . import explain, sources
-from .discovery import KINDS, Names, Surroundings, names_of
+from .discovery import Names, Surroundings, names_of
 from .explain import CodeRecord, Described, code_record, why, why_discovered
 from .keys import result_digest
 from .manifest import Manifest, pack, unpack
+from .variants import ACCEPTED, pack_variants, variants_in
 
 if TYPE_CHECKING:
     from .leases import Leases
 
-_dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 _PREFETCH: Final = 2000
 _ALONG: Final = 100
-_ACCEPTED: Final = "accepted"
-_KINDS: Final = frozenset({*KINDS, _ACCEPTED})
-_VARIANTS: Final = 16  # ways in which one action may discover different inputs; the oldest are forgotten
 
 
 class Last(NamedTuple):
@@ -132,7 +129,7 @@ class ResultCache:
             self._raw.update(self._get(names))
 
     def _prefetch_results(self, found: Mapping[str, bytes | None]) -> None:
-        lasts = [last for last in map(_last, found.values()) if last is not None]
+        lasts = [last for last in map(last_in, found.values()) if last is not None]
         wanted = [name for last in lasts for name in ("action/" + last.action, "result/" + last.result)]
         self._raw.update(self._get(wanted))
         self._parts = {}
@@ -175,8 +172,8 @@ class ResultCache:
         # no entry of its own.
         plain = result_digest(action, {})
         known = self._known([entry, last_name, "result/" + plain])
-        last = last or _last(known.get(last_name))
-        variants = _variants_in(known.get(entry))
+        last = last or last_in(known.get(last_name))
+        variants = variants_in(known.get(entry))
         if not self.read:
             return LookUp(action, "", None, variants, last)
         # Latest first; one that discovered nothing, which matches always, comes last unless it is known to be later.
@@ -193,11 +190,11 @@ class ResultCache:
 
     def _last(self, path: str) -> Last | None:
         """What was last seen at a path, if it was prefetched."""
-        return _last(self._raw.get("last/" + path))
+        return last_in(self._raw.get("last/" + path))
 
     def last(self, path: str) -> Last | None:
         """What was last seen at a path."""
-        return _last(self.load("last/" + path))
+        return last_in(self.load("last/" + path))
 
     def manifest(self, last: Last) -> Manifest | None:
         """The manifest of a result that was seen."""
@@ -218,6 +215,12 @@ class ResultCache:
         result = result_digest(look_up.action, manifest.discovered)
         if not self.write:
             return result
+        packed = pack(manifest)
+        if len(packed) > LARGEST_RECORD:
+            told = f"its output and metrics take {len(packed):,} bytes, and {LARGEST_RECORD:,} at most are kept"
+            self.warn(f"the result of '{path}' is not cached, since {told}: print less, or write to a file")
+            self.unkept(path, look_up, "!unkept")
+            return result
         self._seen.pop("last/" + path, None)
         variants, refuted = self._merged(look_up, result, manifest)
         for digest in refuted:
@@ -225,10 +228,10 @@ class ResultCache:
         items = {
             "last/" + path: f"{look_up.action} {result}".encode(),
             "key/" + look_up.action: described.key_record(),
-            "result/" + result: pack(manifest),
+            "result/" + result: packed,
         }
         if variants != [{}]:
-            items["action/" + look_up.action] = _dumps(variants).encode()
+            items["action/" + look_up.action] = pack_variants(variants)
         if described.code.digest not in self._code_kept:
             items |= self._code_items(described.code, path)
         # What was prefetched may not hide what is known by now.
@@ -247,7 +250,7 @@ class ResultCache:
         others: list[Names] = []
         refuted: list[str] = []
         for variant in self._variants(look_up):
-            marked = [digest for digest in variant.get(_ACCEPTED, ()) if digest != result]
+            marked = [digest for digest in variant.get(ACCEPTED, ()) if digest != result]
             if _names(variant) == names:
                 accepted += marked
             elif marked and manifest.accepted is None:
@@ -257,8 +260,8 @@ class ResultCache:
         replaced = look_up.manifest is not None and look_up.manifest.accepted is not None
         if replaced and look_up.result != result and manifest.accepted is None:
             refuted.append(look_up.result)
-        first = {**names, _ACCEPTED: accepted} if accepted else names
-        return [first, *others][:_VARIANTS], refuted
+        first = {**names, ACCEPTED: accepted} if accepted else names
+        return [first, *others], refuted
 
     def _code_items(self, code: CodeFingerprint, path: str) -> dict[str, bytes]:
         """What to keep of a fingerprint and its files, once in an OS process."""
@@ -285,7 +288,7 @@ class ResultCache:
     def _variants(self, look_up: LookUp) -> list[Names]:
         if look_up.variants is not None:
             return look_up.variants
-        return _variants_in(self.load("action/" + look_up.action))
+        return variants_in(self.load("action/" + look_up.action))
 
     def forget(self, result: str) -> None:
         """Drop a result whose blobs turned out to be missing or damaged."""
@@ -322,10 +325,9 @@ class ResultCache:
         if described.key.kind == "step" and self.ran_at(described.code.digest):
             return explain.NEW_INPUTS
         if self._cleared is None:
-            self._cleared = self._known(["cleared"]).get("cleared", b"").decode()
+            self._cleared = _day(self._known(["cleared"]).get("cleared"))
         if self._cleared:
-            day = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(self._cleared)))
-            return f"never ran since the cache was cleared on {day}"
+            return f"never ran since the cache was cleared on {self._cleared}"
         return explain.NEVER_RAN
 
     def ran_at(self, code: str) -> str:
@@ -415,25 +417,21 @@ def _still(manifest: Manifest, around: Surroundings) -> bool:
 
 
 def _names(variant: Names) -> Names:
-    return {kind: names for kind, names in variant.items() if kind != _ACCEPTED} if _ACCEPTED in variant else variant
+    return {kind: names for kind, names in variant.items() if kind != ACCEPTED} if ACCEPTED in variant else variant
 
 
-def _last(raw: bytes | None) -> Last | None:
+def last_in(raw: bytes | None) -> Last | None:
+    """What a ``last/`` record says; ``None`` if it is none, which others may have written."""
     parts = raw.decode("utf-8", "replace").split(" ") if raw else []
-    return Last(*parts) if len(parts) == len(Last._fields) else None
+    if len(parts) != len(Last._fields) or not is_digest(parts[0]):
+        return None
+    return Last(*parts) if is_digest(parts[1]) or parts[1] in explain.ENDED else None
 
 
-def _variants_in(raw: bytes | None) -> list[Names]:
-    """What an ``action/`` record says; nothing if it is none, which others may have written."""
+def _day(raw: bytes | None) -> str:
+    """What the record of the last clearing says, in words."""
     try:
-        variants = json.loads(raw) if raw else []
-    except (ValueError, RecursionError):
-        return []
-    return [variant for variant in variants if _is_variant(variant)] if isinstance(variants, list) else []
-
-
-def _is_variant(variant: object) -> bool:
-    return isinstance(variant, dict) and all(
-        kind in _KINDS and isinstance(names, list) and all(isinstance(name, str) for name in names)
-        for kind, names in variant.items()
-    )
+        moment = float(raw) if raw else -1.0
+    except ValueError:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment)) if is_moment(moment) else ""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from ..errors import CorruptData
 from .base import Encoded
+
+_SIMPLE: Final = re.compile(r"[<>|=][a-zA-Z][0-9]{0,10}(\[[a-zA-Z0-9]*\])?")
 
 
 def _described(dtype: Any) -> object | None:
@@ -37,6 +40,13 @@ def _field(field: list[Any]) -> tuple[Any, ...]:
     name, kind, *shape = field
     title = tuple(name) if isinstance(name, list) else name
     return (title, _tuples(kind), *map(tuple, shape))
+
+
+def _is_type(described: Any) -> bool:
+    """Whether it describes a type of elements. NumPy would evaluate some other texts as expressions."""
+    if isinstance(described, list):
+        return all(isinstance(field, list) and len(field) > 1 and _is_type(field[1]) for field in described)
+    return isinstance(described, str) and _SIMPLE.fullmatch(described) is not None
 
 
 class NdarrayCodec:
@@ -74,6 +84,8 @@ class NdarrayCodec:
 
         try:
             fields = json.loads(head)
+            if not _is_type(fields["dtype"]):
+                raise ValueError(f"there is no type of elements {fields['dtype']!r:.100}")
             dtype = numpy.lib.format.descr_to_dtype(_tuples(fields["dtype"]))
             shape = tuple(fields["shape"])
             if dtype.hasobject or any(side < 0 for side in shape):
@@ -81,7 +93,7 @@ class NdarrayCodec:
                 raise ValueError(f"no array of {dtype} and shape {shape} is written this way")
             array: Any = _placed(numpy, shape, dtype, fields["order"], buffers)
             return array[()] if fields["scalar"] else array
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise CorruptData(f"a stored array can't be read: {error!r}") from error
 
 
@@ -89,7 +101,10 @@ def _placed(numpy: Any, shape: tuple[int, ...], dtype: Any, order: str, buffers:
     if not buffers:
         if math.prod(shape) * dtype.itemsize:
             raise ValueError("its elements are missing")
-        return numpy.empty(shape, dtype, order=order)
+        if dtype.itemsize:
+            return numpy.empty(shape, dtype, order=order)
+        # There may be any number of elements without bytes, and NumPy would make room for each.
+        return numpy.ndarray(shape, dtype, buffer=bytearray(), order=order)
     (buffer,) = buffers
     array = numpy.ndarray(shape, dtype, buffer=buffer, order=order)
     if array.nbytes != buffer.nbytes:

@@ -155,7 +155,7 @@ class StepCalls:
                 self.session.cache.forget(look_up.result)
             return self._execute(call, args, kwargs, [f"its stored result can't be used: {fault}"])
         self.session.cache.seen(call.path, look_up)
-        self.session.record(hit_record(call.path, look_up, time.time() - started, started))
+        self.session.record(hit_record(call.path, "step", look_up, time.time() - started, started))
         return value
 
     def _place(self, step: Step[..., Any], args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[str, SeedPath]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from ..cache.discovery import Places, Surroundings
-from ..cache.explain import DEFAULT_PROFILE, NEVER_RAN, Described, texts, why_hit
+from ..cache.explain import DEFAULT_PROFILE, LACKING, NEVER_RAN, Described, texts, why_hit
 from ..cache.files import FileDigests
 from ..cache.keys import ActionKey
 from ..cache.leases import lease_key
@@ -93,6 +93,7 @@ class Planner:
         self._profile = config.profile
         self._numeric: dict[str, bool] = {}
         self._functions: dict[tuple[str, str], tuple[CodeFingerprint, Takes, Caching]] = {}
+        self._returned: dict[tuple[str, str], frozenset[str]] = {}
 
     def plan_all(self, names: Collection[str]) -> dict[str, Planned]:
         """A plan for all of ``names``, in topological order; "unknown" below whatever must run."""
@@ -165,6 +166,8 @@ class Planner:
             verdict, reasons, unstable = "miss", (told,), True
         elif name in self._forced:
             verdict, reasons = "miss", ("forced",)
+        elif look_up.manifest is not None and not self._promised(process) <= look_up.manifest.outputs.keys():
+            verdict, reasons = "miss", (LACKING,)
         elif look_up.manifest is not None:
             verdict, reasons = "hit", (why_hit(look_up.manifest),)
         else:
@@ -207,6 +210,15 @@ class Planner:
         if other and other not in self._processes:
             return (f"never ran under this name; its code ran as '{other}'",)
         return reasons
+
+    def _promised(self, process: ProcessConfig) -> frozenset[str]:
+        """Outputs that each result must have, as far as the source tells: a record without them is nobody's of us."""
+        where = (process.script, process.function)
+        if where not in self._returned:
+            facts = self._code.functions(process.script)[process.function]
+            # Any other decorator may take some away.
+            self._returned[where] = frozenset(facts.always if len(facts.decorators) == 1 else ())
+        return self._returned[where]
 
     def _function(self, process: ProcessConfig) -> tuple[CodeFingerprint, Takes, Caching]:
         """What the source says of a function; many processes may be of one."""

@@ -50,13 +50,13 @@ def executed_record(
     )
 
 
-def hit_record(path: str, look_up: LookUp, seconds: float, started: float) -> ActionRecord:
+def hit_record(path: str, kind: str, look_up: LookUp, seconds: float, started: float) -> ActionRecord:
     """The ledger's record of a hit. ``look_up`` must have its manifest."""
     manifest = look_up.manifest
     assert manifest is not None
     return ActionRecord(
         path=path,
-        kind=manifest.kind,
+        kind=kind,
         outcome="hit",
         reason=why_hit(manifest),
         seconds=seconds,

@@ -142,7 +142,7 @@ class Runner:
         manifest = look_up.manifest
         self._manifests[name] = manifest
         self._project.cache.seen(name, look_up)
-        record = hit_record(name, look_up, 0.0, time.time())
+        record = hit_record(name, "process", look_up, 0.0, time.time())
         for stream, text in manifest.log:
             self._watcher.printed(name, stream, text)
         self._end(name, record, [], manifest)

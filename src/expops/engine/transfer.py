@@ -10,6 +10,7 @@ from ..cache.explain import ENDED, code_record, key_of
 from ..cache.kinds import RESULT, SHARED
 from ..cache.manifest import unpack
 from ..cache.sources import PREFIX as SOURCE
+from ..cache.store import last_in
 from ..cache.upload import Parallel
 from ..errors import CorruptData, UnknownName
 from ..kv.base import KVStore, Listing
@@ -66,7 +67,7 @@ def keys_of(store: KVStore, selection: Selection) -> list[str]:
         if not lasts:
             raise UnknownName(f"there is no result of a process '{name}' there")
         found.update(dict.fromkeys(lasts))
-        pairs += [(first, second) for first, _, second in (raw.decode().partition(" ") for raw in lasts.values())]
+        pairs += [last for last in map(last_in, lasts.values()) if last is not None]
     found.update(dict.fromkeys(_named_by(store, pairs)))
     return list(found)
 

@@ -47,7 +47,11 @@ def unpack(data: bytes) -> Record | None:
         return None
     mark, expires, length = _HEAD.unpack_from(body)
     end = _HEAD.size + length
-    return Record(body[_HEAD.size : end].decode("utf-8", "surrogatepass"), body[end:], expires, mark)
+    try:
+        key = body[_HEAD.size : end].decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return None  # the digest is sound, and anybody can have worked it out
+    return Record(key, body[end:], expires, mark) if end <= len(body) else None
 
 
 def _seal(body: bytes) -> bytes:

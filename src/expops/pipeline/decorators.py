@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
+from typing import Any, ClassVar, Final, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from . import context
 from .caching import Caching, live
@@ -16,6 +16,10 @@ Names: TypeAlias = list[str] | tuple[str, ...] | set[str] | frozenset[str]
 
 # What ExpOps calls the dictionaries that steps and processes exchange.
 SerializableData: TypeAlias = dict[str, Any]
+
+
+_REAL: Final = 1 << 1023  # below it, an integer is a floating point number too
+_STEPS: Final = 1 << 63
 
 
 class _Decorated(Generic[P, R]):
@@ -153,6 +157,8 @@ def log_metric(name: str, value: float, step: int | None = None) -> None:
     if step is not None:
         step = _plain_step(name, step)
     number = _plain_number(name, value)
+    if isinstance(number, int) and not -_REAL < number < _REAL:
+        raise ValueError(f"log_metric({name!r}): the value is beyond all real numbers, with {number.bit_length()} bits")
     runner = context.current()
     if runner is not None:
         runner.log_metric(name, number, step)
@@ -177,6 +183,6 @@ def _plain_step(name: str, step: object) -> int:
     if index is None or isinstance(step, bool):
         raise TypeError(f"log_metric({name!r}): step must be an integer from 0, not {step!r}")
     number = int(index())
-    if number < 0:
-        raise ValueError(f"log_metric({name!r}): step must be an integer from 0, not {number}")
+    if not 0 <= number < _STEPS:
+        raise ValueError(f"log_metric({name!r}): step must be an integer from 0 to 2**63 - 1, not {number}")
     return number

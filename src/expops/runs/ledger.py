@@ -1,5 +1,7 @@
 """The ledger: every run and action, kept in the KV store in records of bounded size.
 
+Anybody may have written them: what can't be read is left out.
+
 ::
 
     run/<id>                  the run record; ids sort by time
@@ -16,13 +18,17 @@ import os
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from itertools import chain
 from typing import Any, Final
 
 from ..errors import StorageError, UnknownName
+from ..hashing.digest import digest_bytes
 from ..kv.base import KVStore
-from .model import ActionRecord, Metrics, RunRecord, Unfollowed
+from ..untrusted import inflated
+from .model import ActionRecord, Metrics, RunRecord
+from .reading import actions_in, metrics_in, run_in, shared_in
 
+_LARGEST_SOURCE: Final = 1 << 20  # bytes; larger files are not kept (see engine/snapshot.py)
 _BATCH: Final = 400  # actions to a record, so that it stays well under the 1 MiB that some stores allow
 
 
@@ -41,7 +47,8 @@ class Ledger:
     def runs(self) -> list[RunRecord]:
         """All runs, oldest first."""
         # Ids of runs that began in the same second are in no order.
-        return sorted((_run_in(raw) for _, raw in self._kv.scan("run/")), key=lambda run: (run.started, run.run_id))
+        found = [run_in(raw, name.removeprefix("run/")) for name, raw in self._kv.scan("run/")]
+        return sorted((run for run in found if run is not None), key=lambda run: (run.started, run.run_id))
 
     def get(self, run_id: str) -> RunRecord | None:
         """The run of exactly that id, if the ledger has it and can be read."""
@@ -49,11 +56,14 @@ class Ledger:
             raw = self._kv.get_many(["run/" + run_id]).get("run/" + run_id)
         except StorageError:
             return None
-        return _run_in(raw) if raw is not None else None
+        return run_in(raw, run_id) if raw is not None else None
 
     def find(self, run_id: str) -> RunRecord:
         """The run of that id, of a unique beginning of one, or ``"last"``. Raises :class:`UnknownName`."""
         runs = self.runs()
+        if run_id not in ("last", "latest") and self._is_damaged(run_id):
+            told = "it is damaged, or somebody else has written it"
+            raise UnknownName(f"the record of run '{run_id}' can't be read: {told}; `expops runs` lists the others")
         if not runs:
             raise UnknownName("nothing has run in this project yet; `expops run` does")
         if run_id in ("last", "latest"):
@@ -66,10 +76,14 @@ class Ledger:
             raise UnknownName(f"run '{run_id}' is not unique: {', '.join(run.run_id for run in found)}")
         raise UnknownName(f"there is no run '{run_id}'; the latest is {runs[-1].run_id}, and `expops runs` lists all")
 
+    def _is_damaged(self, run_id: str) -> bool:
+        raw = self._kv.get_many(["run/" + run_id]).get("run/" + run_id)
+        return raw is not None and run_in(raw, run_id) is None
+
     def actions(self, run_id: str) -> list[ActionRecord]:
         """The actions of a run, in the order in which they ended."""
         found: dict[str, ActionRecord] = {}
-        for record in map(_action_in, self._batches("run-actions", run_id)):
+        for record in chain.from_iterable(map(actions_in, self._batches("run-actions", run_id))):
             # A process whose stored output was lost has executed after it had been a hit: the last word counts.
             found.pop(record.path, None)
             found[record.path] = record
@@ -78,33 +92,32 @@ class Ledger:
     def metrics(self, run_id: str) -> Metrics:
         """The metrics of a run, by process."""
         found: Metrics = {}
-        for path, series in self._batches("run-metrics", run_id):
-            found[path] = {
-                name: {int(step): value for step, value in points.items()} for name, points in series.items()
-            }
+        for raw in self._batches("run-metrics", run_id):
+            found.update(metrics_in(raw))
         return found
 
     def shared(self, run: RunRecord) -> dict[str, Any]:
         """What the run refers to, by kind; kinds of which nothing is known are left out."""
         found = self._kv.get_many(["record/" + address for address in run.provenance.values()])
-        return {
-            kind: unpack_record(found["record/" + address])
+        read = {
+            kind: shared_in(kind, found["record/" + address])
             for kind, address in run.provenance.items()
             if "record/" + address in found
         }
+        return {kind: document for kind, document in read.items() if document is not None}
 
     def sources(self, digests: Iterable[str]) -> dict[str, bytes]:
         """The contents of those files of a project that the ledger has whole, by digest."""
         names = ["source/" + digest for digest in dict.fromkeys(digests)]
         found = {}
         for name, raw in self._kv.get_many(names).items():
-            with suppress(zlib.error):
-                found[name[7:]] = zlib.decompress(raw)
+            data = _source_in(raw)
+            if data is not None and digest_bytes(data) == name[7:]:
+                found[name[7:]] = data
         return found
 
-    def _batches(self, kind: str, run_id: str) -> Iterator[Any]:
-        for _, raw in self._kv.scan(f"{kind}/{run_id}/"):
-            yield from json.loads(raw)
+    def _batches(self, kind: str, run_id: str) -> Iterator[bytes]:
+        return (raw for _, raw in self._kv.scan(f"{kind}/{run_id}/"))
 
     def write(self, run: RunRecord) -> None:
         """Write or rewrite the record of a run."""
@@ -151,25 +164,12 @@ def pack_record(document: Any) -> bytes:
     return zlib.compress(json.dumps(document, separators=(",", ":"), sort_keys=True).encode())
 
 
-def unpack_record(raw: bytes) -> Any:
-    """The document again."""
-    return json.loads(zlib.decompress(raw))
-
-
 def _dump(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _run_in(raw: bytes) -> RunRecord:
-    return RunRecord(*json.loads(raw))
-
-
-def _action_in(item: list[Any]) -> ActionRecord:
-    record = ActionRecord(*item)
-    outputs = {name: (mark, size) for name, (mark, size) in record.outputs.items()}
-    return record._replace(
-        outputs=outputs,
-        artifacts=tuple(record.artifacts),
-        artifact_digests=tuple(record.artifact_digests),
-        unfollowed=tuple([Unfollowed(*found) for found in record.unfollowed]),
-    )
+def _source_in(raw: bytes) -> bytes | None:
+    try:
+        return inflated(raw, _LARGEST_SOURCE)
+    except ValueError:
+        return None

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 from .model import FunctionFacts, Option, Parameter
 
 # Part of every memo key: raise it whenever reading the same file gives other facts, or facts of another shape.
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 DATA: Final = "data"
 FUNCTION: Final = "function"
@@ -143,7 +143,7 @@ def unpack(data: list[object]) -> FileFacts:
 
 def function_facts(data: list[object]) -> FunctionFacts:
     """One entry of an unpacked ``functions`` as its type; done only where it is asked for."""
-    name, line, parameters, decorators, returns, returns_dict, options = data
+    name, line, parameters, decorators, returns, returns_dict, options, always = data
     return FunctionFacts(
         name,  # type: ignore[arg-type]
         line,  # type: ignore[arg-type]
@@ -152,6 +152,7 @@ def function_facts(data: list[object]) -> FunctionFacts:
         None if returns is None else tuple(returns),  # type: ignore[arg-type]
         returns_dict,  # type: ignore[arg-type]
         tuple(Option(*option) for option in options),  # type: ignore[attr-defined]
+        tuple(always),  # type: ignore[arg-type]
     )
 
 

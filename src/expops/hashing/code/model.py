@@ -67,7 +67,7 @@ class FunctionFacts(NamedTuple):
 
     ``decorators`` are dotted names resolved through the file's imports. ``returns`` has the keys if every return
     statement gives a dict literal with constant keys; ``returns_dict`` is false if none can give a dict. ``options``
-    are those of ``@process``.
+    are those of ``@process``. ``always`` are those of ``returns`` that each return statement has.
     """
 
     name: str
@@ -77,6 +77,7 @@ class FunctionFacts(NamedTuple):
     returns: tuple[str, ...] | None
     returns_dict: bool | None
     options: tuple[Option, ...] = ()
+    always: tuple[str, ...] = ()
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str], root: str = "") -> list[str]:

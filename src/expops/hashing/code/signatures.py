@@ -17,12 +17,12 @@ _NEVER_DICT = (
 
 def facts_of(node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context, package: str) -> FunctionFacts:
     """Read one function; ``package`` is the dotted package that relative imports start from."""
-    keys, is_dict = _returned(node)
+    keys, is_dict, always = _returned(node)
     decorators = tuple(_absolute(context.decorator(decorator), package) for decorator in node.decorator_list)
     ours = [decorator for decorator in node.decorator_list if context.is_ours(decorator)]
     processes = [one for one in ours if context.decorator(one).rpartition(".")[2] == "process"]
     options = tuple(option for one in processes for option in options_of(one))
-    return FunctionFacts(node.name, node.lineno, _parameters(node.args), decorators, keys, is_dict, options)
+    return FunctionFacts(node.name, node.lineno, _parameters(node.args), decorators, keys, is_dict, options, always)
 
 
 def _absolute(dotted: str, package: str) -> str:
@@ -47,7 +47,10 @@ def _parameters(arguments: ast.arguments) -> tuple[Parameter, ...]:
     return tuple(found)
 
 
-def _returned(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[tuple[str, ...] | None, bool | None]:
+def _returned(
+    node: ast.FunctionDef | ast.AsyncFunctionDef,
+) -> tuple[tuple[str, ...] | None, bool | None, tuple[str, ...]]:
+    """The keys of all dicts that it returns, whether it returns dicts, and the keys that are in each of them."""
     values: list[ast.expr | None] = []
     pending: list[ast.AST] = list(node.body)
     while pending:
@@ -55,17 +58,18 @@ def _returned(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[tuple[str, 
         if isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             continue
         if isinstance(current, ast.Yield | ast.YieldFrom):
-            return None, False
+            return None, False, ()
         if isinstance(current, ast.Return):
             values.append(current.value)
         pending += reversed(children(current))
     if all(value is None or isinstance(value, _NEVER_DICT) for value in values):
-        return None, False
+        return None, False, ()
     found = [_keys(value) for value in values]
     all_dicts = all(value is not None and _is_dict(value) for value in values)
     if any(keys is None for keys in found):
-        return None, True if all_dicts else None
-    return tuple(dict.fromkeys(key for keys in found for key in keys or ())), True
+        return None, True if all_dicts else None, ()
+    keys = tuple(dict.fromkeys(key for keys in found for key in keys or ()))
+    return keys, True, tuple(key for key in keys if all(key in (others or ()) for others in found))
 
 
 def _is_dict(value: ast.expr) -> bool:
