@@ -84,7 +84,7 @@ def _open_kv(folder: str, settings: CacheConfig, scratch: str) -> KVStore:
     if settings.kv.type == "memory":
         # Workers are OS processes of their own: what they share for one run lies in its scratch folder.
         return _embedded_kv(os.path.join(scratch, "cache.sqlite"))
-    store, journals = _shared_kv(settings.kv), os.path.join(folder, "handover")
+    store, journals = _shared_kv(folder, settings.kv), os.path.join(folder, "handover")
     recover(store, journals)
     return JournaledKV(store, journals)
 
@@ -197,9 +197,9 @@ def _remote(folder: str, config: Config) -> tuple[_OpenBucket, KVStore]:
     kind = config.cache.kv.type
     if kind == "bucket":
         return bucket, BucketKV(bucket)
-    if kind in ("redis", "postgresql"):
-        return bucket, _shared_kv(_of_project(config).kv)
-    raise _unavailable("cache.backend", kind, "bucket, redis or postgresql")
+    if kind in ("redis", "postgresql", "firestore"):
+        return bucket, _shared_kv(folder, _of_project(config).kv)
+    raise _unavailable("cache.backend", kind, "bucket, redis, postgresql or firestore")
 
 
 def _bucket_place(folder: str, config: Config) -> Place:
@@ -208,7 +208,6 @@ def _bucket_place(folder: str, config: Config) -> Place:
     kind, options = config.cache.objects
     # Several projects may be in one bucket: each below its own name.
     prefix = "/".join(part for part in (str(options.get("prefix", "")).strip("/"), _own_name(config.name)) if part)
-    credentials = str(options.get("credentials_json", ""))
     return Place(
         kind,
         _place(folder, options, "shared") if kind == "folder" else str(options.get("bucket") or options["container"]),
@@ -216,7 +215,7 @@ def _bucket_place(folder: str, config: Config) -> Place:
         endpoint=str(options.get("endpoint", "")),
         region=str(options.get("region", "")),
         account=str(options.get("account", "")),
-        credentials=os.path.join(os.path.dirname(folder), os.path.expanduser(credentials)) if credentials else "",
+        credentials=_credentials(folder, options),
         timeout=float(str(options.get("timeout", Place._field_defaults["timeout"]))),
     )
 
@@ -403,7 +402,7 @@ def _embedded_kv(path: str) -> KVStore:
     return JournaledKV(store, journals)
 
 
-def _shared_kv(settings: StoreConfig) -> KVStore:
+def _shared_kv(folder: str, settings: StoreConfig) -> KVStore:
     """A KV store on a server."""
     # Their clients are imported only where they are configured; who has not got them is told how to.
     try:
@@ -415,12 +414,23 @@ def _shared_kv(settings: StoreConfig) -> KVStore:
             from .kv.postgresql import PostgreSQLKV
 
             return CircuitBreaker(PostgreSQLKV(_address(settings), table=str(settings.options["prefix"])))
+        if settings.type == "firestore":
+            from .kv.firestore import FirestoreKV, Target
+
+            options = settings.options
+            target = Target(
+                str(options.get("gcp_project", "")),
+                str(options.get("db", "(default)")),
+                str(options.get("endpoint", "")),
+                _credentials(folder, options),
+            )
+            return CircuitBreaker(FirestoreKV(target, collection=str(options["prefix"])))
     except ModuleNotFoundError as fault:
         mend = f"a library that it needs is not installed ({fault.name}); pip install 'expops[{settings.type}]'"
         raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache.backend", mend)]) from fault
     except ValueError as fault:
         raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache.backend", str(fault))]) from fault
-    raise _unavailable("cache.backend", settings.type, "sqlite, redis, postgresql or bucket")
+    raise _unavailable("cache.backend", settings.type, "sqlite, redis, postgresql, firestore or bucket")
 
 
 def _of_project(config: Config) -> CacheConfig:
@@ -447,6 +457,11 @@ def _address(settings: StoreConfig) -> str:
     # What a PostgreSQL address leaves out comes from PGHOST, PGDATABASE and so on.
     host = options.get("host", "" if settings.type == "postgresql" else "127.0.0.1")
     return f"{settings.type}://{host}{port}/{options.get('db', '')}"
+
+
+def _credentials(folder: str, options: dict[str, object]) -> str:
+    path = str(options.get("credentials_json", ""))
+    return os.path.join(os.path.dirname(folder), os.path.expanduser(path)) if path else ""
 
 
 def _place(folder: str, options: dict[str, object], default: str) -> str:
