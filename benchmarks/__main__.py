@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from . import code, discovery, noop, steps, values
+from . import code, discovery, noop, steps, transfer, values
 
 BENCHMARKS = {
     "code": code.run,
     "discovery": discovery.run,
     "noop": noop.run,
     "steps": steps.run,
+    "transfer": transfer.run,
     "values": values.run,
 }
 

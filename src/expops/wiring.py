@@ -1,13 +1,11 @@
-"""Settings to objects: the only place that names backends."""
+"""Settings to objects: with :mod:`shared_stores`, the only place that names backends."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import lru_cache, partial
-from threading import Lock
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .blobs.base import ObjectStore
@@ -21,29 +19,23 @@ from .engine.options import Options
 from .engine.plan import Planner
 from .engine.project import Project, open_project
 from .engine.scratch import RunFolder
-from .errors import ConfigError, Problem, StorageError, UnknownName
+from .errors import StorageError, UnknownName
 from .executors.base import Executor, Message
-from .hashing.canonical import digest_of
-from .kv.address import without_credentials
 from .kv.base import KVStore
-from .kv.breaker import CircuitBreaker
 from .kv.journal import JournaledKV, recover
 from .kv.sqlite import SQLiteKV
-from .pipeline.config import CONFIG_PATH, DATA_ONLY, CacheConfig, Config, StoreConfig
+from .pipeline.config import DATA_ONLY, CacheConfig, Config, StoreConfig
 from .pipeline.config_load import find_project, load_config
 from .pipeline.nearest import advice
 from .pipeline.override import override
-from .pipeline.signing_keys import Keys, read_keys
 from .runs.ledger import Ledger
+from .shared_stores import bucket_place, open_bucket, place_of, remote_of, server_kv, signing_keys
 
 if TYPE_CHECKING:
     from .blobs.tiered import TieredStore
-    from .buckets.bucket import Bucket
-    from .buckets.place import Place
     from .cache.upload import Ends
 
 HIDDEN: Final = ".expops"
-_READABLE: Final = 40  # characters of a project's name in names on a server
 _EMBEDDED: Final = CacheConfig(StoreConfig("sqlite", {}), StoreConfig("folder", {}), {})
 MODES: Final = ("readwrite", "read", "write", "off")
 
@@ -87,7 +79,7 @@ def _plain_leases(folder: str, settings: CacheConfig, kv: KVStore) -> Leases | N
     if settings.kv.type == "memory":
         return None
     if settings.kv.type == "sqlite":
-        return open_leases(os.path.dirname(_place(folder, settings.kv.options, "cache.sqlite")))
+        return open_leases(os.path.dirname(place_of(folder, settings.kv.options, "cache.sqlite")))
     # Imported here: most caches lie on one machine.
     from .cache.lease_renewal import Renewer
     from .cache.store_leases import StoreLeases
@@ -103,11 +95,11 @@ def open_leases(folder: str) -> Leases:
 def _open_kv(folder: str, config: Config, scratch: str, warn: Callable[[str], object]) -> KVStore:
     settings = config.cache.kv
     if settings.type == "sqlite":
-        return _embedded_kv(_place(folder, settings.options, "cache.sqlite"))
+        return _embedded_kv(place_of(folder, settings.options, "cache.sqlite"))
     if settings.type == "memory":
         # Workers are OS processes of their own: what they share for one run lies in its scratch folder.
         return _embedded_kv(os.path.join(scratch, "cache.sqlite"))
-    store, journals = _server_kv(folder, config, warn), os.path.join(folder, "handover")
+    store, journals = server_kv(folder, config, warn), os.path.join(folder, "handover")
     recover(store, journals)
     return JournaledKV(store, journals, eager=False)
 
@@ -126,8 +118,8 @@ def near_stores(folder: str, config: Config) -> tuple[KVStore, FolderStore] | No
 
 def _blob_folder(folder: str, config: Config) -> FolderStore:
     # Of what others may have altered only records are signed, so that blobs are what these name must be seen each time.
-    signed = config.cache.kv.type not in ("sqlite", "memory") and bool(_keys(folder, config).keys)
-    return FolderStore(_place(folder, config.cache.objects.options, "blobs"), verify=signed)
+    signed = config.cache.kv.type not in ("sqlite", "memory") and bool(signing_keys(folder, config).keys)
+    return FolderStore(place_of(folder, config.cache.objects.options, "blobs"), verify=signed)
 
 
 def _tiered_cache(folder: str, config: Config, warn: Callable[[str], object]) -> ResultCache:
@@ -141,7 +133,7 @@ def _tiered_cache(folder: str, config: Config, warn: Callable[[str], object]) ->
     from .kv.tiered import TieredKV
 
     uploads = config.cache.mode != "read-only"
-    bucket, remote = _remote(folder, config, warn)
+    bucket, remote = remote_of(folder, config, warn)
     blobs = os.path.join(folder, "blobs")
     local = _embedded_kv(os.path.join(folder, "cache.sqlite"))
     kv = TieredKV(
@@ -180,79 +172,11 @@ def open_tier(folder: str, config: Config, warn: Callable[[str], object]) -> Tie
     from .blobs.tiered import TieredStore
     from .cache.upload import Ends
 
-    bucket, remote = _remote(folder, config, warn)
+    bucket, remote = remote_of(folder, config, warn)
     bucket.warn = warn
     blobs = BucketStore(bucket)
     ends = Ends(*near, remote, blobs, lambda work, names: bucket().each(work, names))
     return Tier(ends, TieredStore(near[1], blobs, os.path.join(folder, "blobs")), str(bucket.place))
-
-
-class _OpenBucket:
-    """A bucket that is opened, and its client imported, when it is first needed."""
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self._bucket: Bucket | None = None
-        self._lock = Lock()
-        self.warn: Callable[[str], object] = lambda message: None
-
-    def __call__(self) -> Bucket:
-        with self._lock:
-            if self._bucket is None:
-                from .buckets.bucket import Bucket
-
-                self._bucket = Bucket(self.place)
-            self._bucket.warn = self.warn
-            return self._bucket
-
-    def close(self) -> None:
-        """Let its threads go; it can be used again."""
-        with self._lock:
-            if self._bucket is not None:
-                self._bucket.close()
-
-
-@lru_cache(maxsize=32)
-def _open_bucket(place: Place) -> _OpenBucket:
-    """One for all who use it: what does not answer one of them is not asked by the others."""
-    return _OpenBucket(place)
-
-
-def _remote(folder: str, config: Config, warn: Callable[[str], object]) -> tuple[_OpenBucket, KVStore]:
-    """The bucket, and the KV store that goes with it."""
-    from importlib.util import find_spec
-
-    if find_spec("obstore") is None:
-        mend = "a library that it needs is not installed (obstore); pip install 'expops[bucket]'"
-        raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache", mend)])
-    from .kv.bucket import BucketKV
-
-    bucket = _open_bucket(_bucket_place(folder, config))
-    kind = config.cache.kv.type
-    if kind == "bucket":
-        return bucket, _signed(BucketKV(bucket), folder, config, str(bucket.place), warn)
-    if kind in ("redis", "postgresql"):
-        return bucket, _server_kv(folder, config, warn)
-    raise _unavailable("cache.backend", kind, "bucket, redis or postgresql")
-
-
-def _bucket_place(folder: str, config: Config) -> Place:
-    from .buckets.place import Place
-
-    kind, options = config.cache.objects
-    # Several projects may be in one bucket: each below its own name.
-    prefix = "/".join(part for part in (str(options.get("prefix", "")).strip("/"), _own_name(config.name)) if part)
-    credentials = str(options.get("credentials_json", ""))
-    return Place(
-        kind,
-        _place(folder, options, "shared") if kind == "folder" else str(options.get("bucket") or options["container"]),
-        prefix,
-        endpoint=str(options.get("endpoint", "")),
-        region=str(options.get("region", "")),
-        account=str(options.get("account", "")),
-        credentials=os.path.join(os.path.dirname(folder), os.path.expanduser(credentials)) if credentials else "",
-        timeout=float(str(options.get("timeout", Place._field_defaults["timeout"]))),
-    )
 
 
 def open_memo(folder: str) -> KVMemo:
@@ -342,7 +266,7 @@ def close(loaded: Loaded) -> None:
     if loaded.scratch is not None:
         loaded.scratch.remove()
     if is_tiered(loaded.project.config.cache):
-        _open_bucket(_bucket_place(loaded.folder, loaded.project.config)).close()
+        open_bucket(bucket_place(loaded.folder, loaded.project.config)).close()
 
 
 def _keeps(folder: str, mode: str) -> bool:
@@ -439,83 +363,3 @@ def _embedded_kv(path: str) -> KVStore:
     store, journals = SQLiteKV(path), path + "-journals"
     recover(store, journals)
     return JournaledKV(store, journals)
-
-
-def _server_kv(folder: str, config: Config, warn: Callable[[str], object]) -> KVStore:
-    settings = _of_project(config).kv
-    return _signed(_shared_kv(settings), folder, config, without_credentials(_address(settings)) or settings.type, warn)
-
-
-def _signed(store: KVStore, folder: str, config: Config, place: str, warn: Callable[[str], object]) -> KVStore:
-    """A store that is shared, behind signatures if there are keys for them. Most caches are not shared."""
-    keys, doubt = _keys(folder, config)
-    if doubt:
-        warn(doubt)
-    if not keys:
-        from .kv.enveloped import UnsignedKV
-
-        return UnsignedKV(store, place=place)
-    from .kv.signed import SignedKV
-
-    scope = str(_of_project(config).kv.options.get("prefix", _own_name(config.name)))
-    return SignedKV(store, keys, scope=scope, place=place, warn=warn)
-
-
-def _keys(folder: str, config: Config) -> Keys:
-    return read_keys(config.cache.signing, os.path.dirname(folder))
-
-
-def _shared_kv(settings: StoreConfig) -> KVStore:
-    """A KV store on a server."""
-    # Their clients are imported only where they are configured; who has not got them is told how to.
-    try:
-        if settings.type == "redis":
-            from .kv.redis import RedisKV
-
-            return CircuitBreaker(RedisKV(_address(settings), prefix=str(settings.options["prefix"])))
-        if settings.type == "postgresql":
-            from .kv.postgresql import PostgreSQLKV
-
-            return CircuitBreaker(PostgreSQLKV(_address(settings), table=str(settings.options["prefix"])))
-    except ModuleNotFoundError as fault:
-        mend = f"a library that it needs is not installed ({fault.name}); pip install 'expops[{settings.type}]'"
-        raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache.backend", mend)]) from fault
-    except ValueError as fault:
-        raise ConfigError([Problem(CONFIG_PATH, 0, "experiment.cache.backend", str(fault))]) from fault
-    raise _unavailable("cache.backend", settings.type, "sqlite, redis, postgresql or bucket")
-
-
-def _of_project(config: Config) -> CacheConfig:
-    """The settings of the cache, with a place of the project's own on a server that several projects share."""
-    kv = config.cache.kv
-    if kv.type in ("sqlite", "memory", "bucket") or "prefix" in kv.options:
-        return config.cache
-    prefix = f"expops_{_own_name(config.name)}" if config.name else "expops"
-    return config.cache._replace(kv=kv._replace(options={**kv.options, "prefix": prefix}))
-
-
-def _own_name(name: str) -> str:
-    """A project's name in names on a server."""
-    readable = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_READABLE]
-    # A digest only where the name itself is not to be told from the readable one.
-    return readable if readable == name else f"{readable}_{digest_of(name)[:8]}"
-
-
-def _address(settings: StoreConfig) -> str:
-    options = settings.options
-    if "url" in options:
-        return str(options["url"])
-    port = f":{options['port']}" if "port" in options else ""
-    # What a PostgreSQL address leaves out comes from PGHOST, PGDATABASE and so on.
-    host = options.get("host", "" if settings.type == "postgresql" else "127.0.0.1")
-    return f"{settings.type}://{host}{port}/{options.get('db', '')}"
-
-
-def _place(folder: str, options: dict[str, object], default: str) -> str:
-    path = str(options.get("path", default))
-    return os.path.join(folder, os.path.expanduser(path))
-
-
-def _unavailable(key: str, name: str, there: str) -> ConfigError:
-    message = f"the backend '{name}' is not available in this version of expops; use '{there}', or leave it out"
-    return ConfigError([Problem(CONFIG_PATH, 0, f"experiment.{key}", message)])

@@ -24,7 +24,7 @@ from expops.cache.store_leases import StoreLeases
 from expops.kv.bucket import BucketKV
 from expops.kv.memory import MemoryKV
 from expops.kv.sqlite import SQLiteKV
-from expops.wiring import _open_bucket  # the one place where a bucket of a folder is made
+from expops.shared_stores import open_bucket
 
 Make = Callable[[], Leases]
 KEY = "k" * 8
@@ -48,7 +48,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         else:
             from expops.buckets.place import Place
 
-            kv = BucketKV(_open_bucket(Place("folder", str(tmp_path / "bucket"), "team")))
+            kv = BucketKV(open_bucket(Place("folder", str(tmp_path / "bucket"), "team")))
         return StoreLeases(kv, Renewer(kv), ANN)
 
     def make() -> Leases:
@@ -250,7 +250,7 @@ def test_clocks_that_differ_by_hours(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A bucket's records expire by the clock of whoever reads them; leases are not told to be over by that."""
     from expops.buckets.place import Place
 
-    here = BucketKV(_open_bucket(Place("folder", str(tmp_path), "team")))
+    here = BucketKV(open_bucket(Place("folder", str(tmp_path), "team")))
     clock = _Clock()
     keeper = Renewer(here, beat=3600)
     slow = StoreLeases(here, keeper, FAR, clock=clock)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from expops import wiring
+from expops import shared_stores
 from expops.cli.main import run_command_line
 from expops.kv.base import KVStore
 from expops.kv.bucket import BucketKV
@@ -52,7 +52,9 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     kept: Callable[[Any], KVStore] = BucketKV
     monkeypatch.setattr("expops.kv.bucket.BucketKV", lambda bucket: Counting(kept(bucket), found))
     # In place of a server: what it is to the run is the same.
-    monkeypatch.setattr(wiring, "_shared_kv", lambda settings: Counting(SQLiteKV(str(tmp_path / "server")), found))
+    monkeypatch.setattr(
+        shared_stores, "_shared_kv", lambda folder, settings: Counting(SQLiteKV(str(tmp_path / "server")), found)
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONHASHSEED", "0")
     return found

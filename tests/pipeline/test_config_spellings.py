@@ -70,6 +70,11 @@ ROWS = [
     (cache("{backend: {type: redis, url: 'rediss://h'}}"), cache("{kv_backend: 'rediss://h'}")),
     (cache("{backend: {type: postgresql, url: 'postgresql://h/d'}}"), cache("{backend: 'postgresql://h/d'}")),
     (FIRESTORE, cache("{backend: {type: gcp, gcp_project: p, credentials_json: k.json}}")),
+    (FIRESTORE, cache("{backend: {type: firestore, project: p, credentials_json: k.json}}")),
+    (
+        cache("{backend: {type: firestore, db: d, prefix: c}}"),
+        cache("{backend: {type: gcp, database: d, collection: c}}"),
+    ),
     (FIRESTORE, cache("{kv_backend: firestore, gcp_project: p, credentials_json: k.json}")),
     (FIRESTORE, cache("{kv_backend: gcp, gcp_project: p, credentials_json: k.json}")),
     (GCS, cache("gs://b")),

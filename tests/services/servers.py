@@ -156,3 +156,42 @@ def azure_server() -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/devstoreaccount1"
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def firestore_server() -> Iterator[str]:
+    """The Firestore emulator of the Google Cloud CLI: its address, for ``FIRESTORE_EMULATOR_HOST``.
+
+    ``FIRESTORE_EMULATOR`` may name its program, a JAR.
+    """
+    import urllib.request
+
+    java, program = shutil.which("java"), firestore_emulator()
+    if java is None or program is None:
+        wanted = "Java (apt-get install openjdk-17-jre-headless)" if java is None else "the Firestore emulator"
+        pytest.skip(f"{wanted} is not installed (gcloud components install cloud-firestore-emulator)")
+    folder, port = Path(mkdtemp(prefix="expops-firestore-")), free_port()
+    main = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+    command = [java, "-Xmx512m", "-Duser.language=en", "-cp", program, main, "start", "--host=127.0.0.1"]
+    try:
+        with serving(
+            [*command, f"--port={port}"],
+            lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close(),
+            folder / "log",
+        ):
+            yield f"127.0.0.1:{port}"
+    finally:
+        shutil.rmtree(folder)
+
+
+def firestore_emulator() -> str | None:
+    """The emulator's JAR, or none."""
+    given = os.environ.get("FIRESTORE_EMULATOR")
+    if given:
+        return given
+    tools = shutil.which("gcloud")
+    roots = [Path(tools).resolve().parents[1]] if tools else []
+    for root in (*roots, Path("/usr/lib/google-cloud-sdk"), Path("/usr/share/google-cloud-sdk")):
+        for found in root.glob("platform/cloud-firestore-emulator/cloud-firestore-emulator*.jar"):
+            return str(found)
+    return None

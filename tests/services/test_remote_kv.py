@@ -10,10 +10,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from servers import free_port, postgresql_server, redis_server
+from servers import firestore_server, free_port, postgresql_server, redis_server
 
 from expops.errors import StoreUnavailable
+from expops.kv._firestore_api import Target
 from expops.kv.base import KVStore
+from expops.kv.firestore import FirestoreKV
 from expops.kv.postgresql import PostgreSQLKV
 from expops.kv.redis import RedisKV
 from expops.testing.kv_suite import KVStoreSuite
@@ -31,6 +33,12 @@ def redis_url() -> Iterator[str]:
 def postgresql_url() -> Iterator[str]:
     with postgresql_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def firestore_url() -> Iterator[str]:
+    with firestore_server() as address:
+        yield f"http://{address}"
 
 
 class OnServer(KVStoreSuite):
@@ -63,15 +71,25 @@ class TestPostgreSQLKV(OnServer):
         return postgresql_url
 
 
+class TestFirestoreKV(OnServer):
+    examples = 15
+
+    @pytest.fixture
+    def address(self, firestore_url: str) -> str:
+        return firestore_url
+
+
 _NUMBER = count()
 
 
-@pytest.fixture(params=["redis", "postgresql"])
+@pytest.fixture(params=["redis", "postgresql", "firestore"])
 def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
-def opened(url: str, name: str) -> RedisKV | PostgreSQLKV:
+def opened(url: str, name: str) -> RedisKV | PostgreSQLKV | FirestoreKV:
+    if url.startswith("http"):
+        return FirestoreKV(Target("p", "(default)", url), collection=name)
     return RedisKV(url, prefix=name) if url.startswith("redis") else PostgreSQLKV(url, table=name)
 
 

@@ -14,10 +14,10 @@ import pytest
 from cloud import KINDS, Cloud, cloud, new_bucket
 from gcs_server import Buckets, gcs_server
 from proxy import proxied
-from servers import free_port, redis_server
-from two_machines import HITS, MODEL, Machine, address, outcomes, outputs
+from servers import firestore_server, free_port, redis_server
 
 import expops
+from two_machines import HITS, MODEL, Machine, address, outcomes, outputs
 
 pytestmark = pytest.mark.service
 
@@ -362,16 +362,35 @@ def test_credentials_are_shown_nowhere(server: Cloud, tmp_path: Path) -> None:
 def test_records_may_be_on_a_server_and_blobs_in_a_bucket(gcs: tuple[str, Buckets], tmp_path: Path) -> None:
     url, held = gcs
     with redis_server() as redis:
-        machines = [on_gcs(tmp_path / name, url, f", backend: '{redis}'") for name in ("one", "other")]
-        first, told = machines[0].run()
-        assert "warning" not in told
-        assert not [name for name in held.objects["b"] if "/records/" in name]
-        second, _ = machines[1].run()
-        assert outcomes(second) == HITS
-        machines[1].write(EDITED)
-        third, _ = machines[1].run()
-        assert outcomes(third)["load"] == "hit"
-        assert outputs(second) == outputs(first)
+        given = f"{{url: 'gs://b/team', timeout: 1, backend: '{redis}'}}"
+        _share(held, [Machine(tmp_path / name, given, {"STORAGE_EMULATOR_HOST": url}) for name in ("one", "other")])
+
+
+@pytest.mark.parametrize(
+    "cache",
+    [
+        "{url: 'gs://b/team', backend: firestore, gcp_project: p}",
+        "{backend: {type: firestore}, object_store: {type: gcs, bucket: b, prefix: team}}",
+        "{backend: gcs, bucket: b, prefix: team, kv_backend: firestore, gcp_project: p}",
+    ],
+)
+def test_records_may_be_in_firestore(gcs: tuple[str, Buckets], tmp_path: Path, cache: str) -> None:
+    url, held = gcs
+    with firestore_server() as host:
+        found = {"STORAGE_EMULATOR_HOST": url, "FIRESTORE_EMULATOR_HOST": host}
+        _share(held, [Machine(tmp_path / name, cache, found) for name in ("one", "other")])
+
+
+def _share(held: Buckets, machines: list[Machine]) -> None:
+    first, told = machines[0].run()
+    assert "warning" not in told
+    assert not [name for name in held.objects["b"] if "/records/" in name]
+    second, _ = machines[1].run()
+    assert outcomes(second) == HITS
+    machines[1].write(EDITED)
+    third, _ = machines[1].run()
+    assert outcomes(third)["load"] == "hit"
+    assert outputs(second) == outputs(first)
 
 
 def test_a_cache_that_was_cleared_finds_what_the_bucket_has(gcs: tuple[str, Buckets], tmp_path: Path) -> None:
@@ -408,7 +427,7 @@ def test_nobody_there_and_no_client(tmp_path: Path) -> None:
 def test_blobs_in_a_bucket_and_records_at_home_are_refused(tmp_path: Path, backend: str) -> None:
     done = Machine(tmp_path / "one", f"{{url: 's3://b', backend: {backend}}}", {}).command("status")
     assert done.returncode == 2
-    assert "use 'bucket, redis or postgresql', or leave it out" in done.stderr
+    assert "use 'bucket, redis, postgresql or firestore', or leave it out" in done.stderr
 
 
 def test_what_one_machine_found_unstable_the_other_does_not_take(gcs: tuple[str, Buckets], tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import free_port, postgresql_server, redis_server
+from servers import firestore_server, free_port, postgresql_server, redis_server
 
 import expops
+from expops.kv._firestore_api import Target
+from expops.kv.firestore import FirestoreKV
 from expops.kv.postgresql import PostgreSQLKV
 from expops.kv.redis import RedisKV
 
@@ -52,7 +54,7 @@ experiment:
 """
 
 
-def project(root: Path, backend: str, blobs: Path) -> Path:
+def project(root: Path, backend: str | dict[str, str], blobs: Path) -> Path:
     for name, text in (
         ("configs/project_config.yaml", CONFIG.format(backend=json.dumps(backend), blobs=blobs)),
         ("src/model.py", MODEL),
@@ -84,13 +86,13 @@ def outputs(document: dict[str, Any]) -> dict[str, Any]:
     return {action["path"]: action["outputs"] for action in document["actions"] if action["kind"] == "process"}
 
 
-@pytest.fixture(params=[redis_server, postgresql_server])
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
+@pytest.fixture(params=[redis_server, postgresql_server, firestore_server])
+def url(request: pytest.FixtureRequest) -> Iterator[str | dict[str, str]]:
     with request.param() as url:
-        yield url
+        yield {"type": "firestore", "endpoint": f"http://{url}", "project": "p"} if "://" not in url else url
 
 
-def test_the_second_checkout_executes_nothing(url: str, tmp_path: Path) -> None:
+def test_the_second_checkout_executes_nothing(url: str | dict[str, str], tmp_path: Path) -> None:
     one, other = (project(tmp_path / name, url, tmp_path / "blobs") for name in ("one", "other"))
     first, _ = run(one)
     assert set(outcomes(first).values()) == {"executed"}
@@ -103,7 +105,7 @@ def test_the_second_checkout_executes_nothing(url: str, tmp_path: Path) -> None:
     assert outcomes(third) == {"load": "hit", "total": "executed", "total/draw": "hit"}
 
 
-def test_commands_that_look_read_the_server(url: str, tmp_path: Path) -> None:
+def test_commands_that_look_read_the_server(url: str | dict[str, str], tmp_path: Path) -> None:
     one, other = (project(tmp_path / name, url, tmp_path / "blobs") for name in ("one", "other"))
     document, _ = run(one)
     for words in (["runs"], ["show"], ["diff", "last", "last"], ["explain", "total"], ["status"], ["cache", "info"]):
@@ -113,14 +115,36 @@ def test_commands_that_look_read_the_server(url: str, tmp_path: Path) -> None:
     assert json.loads(command(other, "cache", "info", "--json").stdout)["results"]["process"] == 2
 
 
-def test_what_is_derived_from_a_machines_files_stays_on_it(url: str, tmp_path: Path) -> None:
+def test_what_is_derived_from_a_machines_files_stays_on_it(url: str | dict[str, str], tmp_path: Path) -> None:
     run(project(tmp_path / "one", url, tmp_path / "blobs"))
     place = "expops_shared"
-    store = RedisKV(url, prefix=place) if url.startswith("redis") else PostgreSQLKV(url, table=place)
+    if isinstance(url, dict):
+        store: FirestoreKV | RedisKV | PostgreSQLKV
+        store = FirestoreKV(Target("p", "(default)", url["endpoint"]), collection=place)
+    else:
+        store = RedisKV(url, prefix=place) if url.startswith("redis") else PostgreSQLKV(url, table=place)
     kinds = {key.partition("/")[0] for key, _ in store.scan("")}
     store.close()
     assert {"result", "last", "run"} <= kinds
     assert "memo" not in kinds
+
+
+@pytest.mark.parametrize("account", ["none", "broken"])
+def test_without_firestore_a_run_goes_on_and_the_next_one_hands_over(account: str, tmp_path: Path) -> None:
+    root = project(tmp_path / "one", {"type": "firestore", "credentials_json": "key.json"}, tmp_path / "blobs")
+    if account == "broken":
+        (root / "key.json").write_text('{"type": "service_account", "private_key": "secret"}')
+    alone, told = run(root)
+    assert set(outcomes(alone).values()) == {"executed"}
+    assert told.count("can't be read") == 1
+    assert str(root / "key.json") in told
+    assert "secret" not in told
+    with firestore_server() as host:
+        path = root / "configs/project_config.yaml"
+        path.write_text(path.read_text().replace('"key.json"', f'"key.json", "endpoint": "http://{host}"'))
+        again, _ = run(root)
+        assert outcomes(again) == {"load": "hit", "total": "hit"}
+        assert outputs(again) == outputs(alone)
 
 
 def test_passwords_are_not_shown(tmp_path: Path) -> None:
@@ -157,7 +181,7 @@ def test_without_the_server_a_run_goes_on_and_the_next_one_hands_over(tmp_path: 
         assert outputs(again) == outputs(alone)
 
 
-def test_projects_of_other_names_share_a_server_and_nothing_else(url: str, tmp_path: Path) -> None:
+def test_projects_of_other_names_share_a_server_and_nothing_else(url: str | dict[str, str], tmp_path: Path) -> None:
     one, other = (project(tmp_path / name, url, tmp_path / "blobs") for name in ("one", "other"))
     path = other / "configs/project_config.yaml"
     path.write_text(path.read_text().replace("name: shared", "name: Shared"))
@@ -166,10 +190,11 @@ def test_projects_of_other_names_share_a_server_and_nothing_else(url: str, tmp_p
     assert set(outcomes(document).values()) == {"executed"}
 
 
-@pytest.mark.parametrize("kind", ["redis", "postgresql"])
+@pytest.mark.parametrize("kind", ["redis", "postgresql", "firestore"])
 def test_without_the_client_library_the_mend_is_told(kind: str, tmp_path: Path) -> None:
-    root = project(tmp_path / "one", f"{kind}://127.0.0.1/0", tmp_path / "blobs")
-    without = "import sys; sys.modules['redis'] = sys.modules['psycopg'] = None"
+    backend = kind if kind == "firestore" else f"{kind}://127.0.0.1/0"
+    root = project(tmp_path / "one", backend, tmp_path / "blobs")
+    without = "import sys; sys.modules['redis'] = sys.modules['psycopg'] = sys.modules['urllib3'] = None"
     code = f"{without}\nfrom expops.__main__ import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "status", str(root)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -3,10 +3,13 @@
 import json
 from collections.abc import Sequence
 
+import hypothesis.extra.numpy as npst
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
 from expops.codecs.base import Codec, Encoded
+from expops.codecs.ndarray import NdarrayCodec
 from expops.codecs.pickled import PickleCodec
 from expops.codecs.plain import PlainCodec
 from expops.testing.codec_suite import CodecSuite
@@ -37,6 +40,28 @@ class TestPickleCodec(PlainValues):
     @pytest.fixture
     def codec(self) -> Codec:
         return PickleCodec()
+
+
+class TestNdarrayCodec(CodecSuite):
+    examples = 60
+    foreign = (1, [1.0], np.array([object()]))
+
+    @pytest.fixture
+    def codec(self) -> Codec:
+        return NdarrayCodec()
+
+    def values(self) -> st.SearchStrategy[np.ndarray]:
+        kinds = npst.scalar_dtypes() | npst.byte_string_dtypes() | npst.unicode_string_dtypes()
+        arrays = npst.arrays(kinds, npst.array_shapes(min_dims=0, min_side=0, max_side=4))
+        return arrays | arrays.map(np.asfortranarray) | arrays.map(lambda array: array.T[::-1] if array.ndim else array)
+
+    def same(self, one: np.ndarray, other: np.ndarray) -> bool:
+        return (
+            type(one) is type(other)
+            and one.dtype == other.dtype
+            and one.shape == other.shape
+            and (one.tobytes() == other.tobytes())
+        )
 
 
 class JsonOnly:

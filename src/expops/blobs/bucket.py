@@ -52,7 +52,7 @@ class BucketStore:
         """See :meth:`ObjectStore.map`."""
         return memoryview(bytearray(self.get(digest)))
 
-    def fetch(self, digest: str, take: Callable[[Iterator[bytes]], T], *, limit: int) -> T:
+    def fetch(self, digest: str, take: Callable[[Iterator[Bytes]], T], *, limit: int) -> T:
         """What ``take`` makes of the blob's bytes, which come in pieces; an error is raised in place of the last one
         if they are not what they should be.
 
@@ -157,7 +157,7 @@ class _Damaged(Exception):
     """Bytes that are not those of their digest."""
 
 
-def _checked(digest: str, size: int, pieces: Iterable[bytes], source: str = "") -> Iterator[bytes]:
+def _checked(digest: str, size: int, pieces: Iterable[Bytes], source: str = "") -> Iterator[Bytes]:
     """``pieces``, the last of which is only given if all of them have that digest and size together."""
     hasher, seen, held = Digester(), 0, None
     for piece in pieces:

@@ -31,6 +31,7 @@ Bytes: TypeAlias = bytes | bytearray | memoryview
 PART: Final = 8 << 20
 """Bytes up to which an object is written by one request, and the size of the parts of larger ones."""
 
+_PIECE: Final = 1 << 20  # of what is read; the client puts larger ones together out of smaller ones
 _REST_SECONDS: Final = 30.0
 _THREADS: Final = 16
 _PAGE: Final = 1000
@@ -71,12 +72,17 @@ class Bucket:
 
         return self._call(read, absent=None)
 
-    def stream(self, name: str) -> tuple[int, dict[str, str], Iterator[bytes]] | None:
+    def stream(self, name: str) -> tuple[int, dict[str, str], Iterator[Bytes]] | None:
         """Size, version and pieces of the object, ``None`` if there is none. Pieces come as they are asked for."""
 
-        def begin(clients: Clients) -> tuple[int, dict[str, str], Iterator[bytes]]:
+        def begin(clients: Clients) -> tuple[int, dict[str, str], Iterator[Any]]:
             found = obstore.get(clients.read, name)
-            return found.meta["size"], _version(found.meta), iter(found.stream(PART))
+            size = found.meta["size"]
+            if self.place.kind == "folder":
+                pieces = self._parts(clients, name, size)
+            else:
+                pieces = iter(found.stream(_PIECE)) if size > PART else (found.bytes() for _ in range(1))
+            return size, _version(found.meta), pieces
 
         begun = self._call(begin, absent=None)
         if begun is None:
@@ -84,9 +90,14 @@ class Bucket:
         size, version, pieces = begun
         return size, version, self._pieces(pieces)
 
-    def _pieces(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _parts(self, clients: Clients, name: str, size: int) -> Iterator[Any]:
+        # Of files, the client's stream comes in pieces of some KiB, which it then puts together.
+        for start in range(0, size, PART):
+            yield obstore.get_range(clients.read, name, start=start, end=min(start + PART, size))
+
+    def _pieces(self, pieces: Iterator[Any]) -> Iterator[Bytes]:
         while (piece := self._call(lambda _: next(pieces, None), absent=None)) is not None:
-            yield bytes(piece)
+            yield memoryview(piece)  # of the client's memory, not copied
 
     def put(self, name: str, data: Bytes) -> None:
         """Write the object, replacing what was there."""

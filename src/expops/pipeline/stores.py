@@ -22,6 +22,10 @@ class Kind(NamedTuple):
     required: str = ""
 
 
+_SPELLINGS: Final = {
+    "azure": {"bucket": "container"},
+    "firestore": {"project": "gcp_project", "database": "db", "collection": "prefix"},
+}
 _PORT: Final = whole(1, 65535)
 _DATABASE: Final = Scalar(
     "a name or number", lambda value: isinstance(value, str | int) and not isinstance(value, bool)
@@ -108,12 +112,12 @@ def _unknown(name: str, kinds: Mapping[str, Kind]) -> str:
 def _options(node: Node, name: str, kind: Kind, report: Report) -> dict[str, object]:
     assert isinstance(node.value, dict)
     given = Node({key: child for key, child in node.value.items() if key != "type"}, node.line, node.parent, node.key)
-    if name == "azure" and "bucket" in node.value and "container" not in node.value:
-        given.value = {("container" if key == "bucket" else key): child for key, child in node.value.items()}
-        given.value.pop("type")
+    assert isinstance(given.value, dict)
+    for also, meant in _SPELLINGS.get(name, {}).items():
+        if also in given.value and meant not in given.value:
+            given.value = {(meant if key == also else key): child for key, child in given.value.items()}
     checked = check(given, Section(kind.options), report)
     assert checked is not None
-    assert isinstance(given.value, dict)
     if kind.required and kind.required not in given.value:
         report.at(node, f"a store of type {name} needs a {kind.required}; add '{kind.required}: NAME'")
     options = checked.plain()
