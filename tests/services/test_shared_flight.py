@@ -10,7 +10,8 @@ import pytest
 from cloud import KINDS, Cloud, cloud, new_bucket
 from gcs_server import gcs_server
 from proxy import proxied
-from servers import postgresql_server, redis_server
+from servers import firestore_server, postgresql_server, redis_server
+
 from two_machines import Machine, address, outcomes, outputs
 
 pytestmark = pytest.mark.service
@@ -77,6 +78,13 @@ def test_over_a_server_and_a_bucket(backend: str, tmp_path: Path) -> None:
     with gcs_server("b") as (url, _):
         cache = f'{{backend: "{backend}", object_store: {{type: gcs, bucket: b}}}}'
         environment = {"STORAGE_EMULATOR_HOST": url}
+        _check([Machine(tmp_path / name, cache, environment, SLOW) for name in ("one", "other", "third")])
+
+
+def test_over_firestore_and_a_bucket(tmp_path: Path) -> None:
+    with gcs_server("b") as (url, _), firestore_server() as address:
+        environment = {"STORAGE_EMULATOR_HOST": url, "FIRESTORE_EMULATOR_HOST": address}
+        cache = "{backend: {type: firestore, gcp_project: team}, object_store: {type: gcs, bucket: b}}"
         _check([Machine(tmp_path / name, cache, environment, SLOW) for name in ("one", "other", "third")])
 
 
