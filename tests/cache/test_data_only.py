@@ -6,10 +6,14 @@ import json
 import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import numpy
 import pytest
-from hypothesis import given
+from forging import altered, anything, places
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from expops.blobs.memory import MemoryStore
 from expops.cache.explain import PICKLED
@@ -179,3 +183,34 @@ def test_verify_reads_no_pickle_either(tmp_path: Path) -> None:
     assert not unpickled.exists()
     assert "Traceback" not in ran.stderr
     assert "data-only" in ran.stdout + ran.stderr, ran
+
+
+_ENCODED = [
+    registry.encode(value)
+    for value in (
+        numpy.arange(20.0).reshape(4, 5),
+        numpy.zeros(3, dtype=[("a", "i4"), ("b", "f8", (2,))]),
+        numpy.array(["2020-01-01"], "M8[D]"),
+        numpy.float32(3),
+        numpy.zeros((0, 3)),
+        {"a": [1, 2.5, (1,)], "s": {1, 2}, "b": b"x" * 5000, "F": [1.0] * 300, "c": 1j},
+    )
+]
+_TYPES = ["S0", "|S0", "|V0", "|O", "i4,i4", "(1,i4", "<f999", "|S2147483647", [["a", "|O"]], [["a", "<i4", [-1]]]]
+
+
+@settings(max_examples=300)
+@given(which=st.integers(0, len(_ENCODED) - 1), data=st.data())
+def test_a_forged_head_is_read_or_refused(which: int, data: st.DataObject) -> None:
+    encoded = _ENCODED[which]
+    document = json.loads(encoded.head)
+    place = data.draw(st.sampled_from(list(places(document))))
+    forged = altered(document, place, data.draw(anything | st.sampled_from([*_TYPES, 2**40, [2**40], [0, 2**62]])))
+    buffers = [memoryview(bytearray(part)) for part in encoded.buffers][: data.draw(st.integers(0, 2))]
+    with suppress(CorruptData):
+        registry.decode(encoded.codec, json.dumps(forged).encode(), buffers)
+
+
+def test_elements_without_bytes_take_no_memory() -> None:
+    head = json.dumps({"dtype": "|S0", "shape": [1 << 50], "order": "C", "scalar": False}).encode()
+    assert getattr(registry.decode("ndarray", head, []), "nbytes", None) == 0

@@ -75,6 +75,21 @@ def test_returned_keys(tmp_path: Path, body: str, keys: tuple[str, ...] | None, 
     assert (found.returns, found.returns_dict) == (keys, is_dict)
 
 
+@pytest.mark.parametrize(
+    ("body", "keys"),
+    [
+        ("return {'a': 1, 'b': x}", ("a", "b")),
+        ("if x: return {'a': 1}\n    return {'a': 2, 'c': 3}", ("a",)),
+        ("if x: return {}\n    return {'a': 2}", ()),
+        ("if x: return {'a': 1}\n    return x", ()),
+        ("return {**x, 'a': 1}", ()),
+        ("yield {'a': 1}", ()),
+    ],
+)
+def test_keys_that_each_return_has(tmp_path: Path, body: str, keys: tuple[str, ...]) -> None:
+    assert facts(tmp_path, f"def f(x):\n    {body}\n").always == keys
+
+
 def test_facts_from_a_memo_are_the_same(tmp_path: Path) -> None:
     from projects import DictMemo
 
