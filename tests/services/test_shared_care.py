@@ -10,6 +10,7 @@ import pytest
 from cloud import KINDS, Cloud, cloud, new_bucket
 from gcs_server import gcs_server
 from servers import postgresql_server, redis_server
+
 from two_machines import HITS, MODEL, Machine, address, outcomes
 
 pytestmark = pytest.mark.service
