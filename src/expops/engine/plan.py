@@ -166,7 +166,7 @@ class Planner:
             verdict, reasons, unstable = "miss", (told,), True
         elif name in self._forced:
             verdict, reasons = "miss", ("forced",)
-        elif look_up.manifest is not None and not self._promised(process) <= look_up.manifest.outputs.keys():
+        elif look_up.manifest is not None and not self._is_complete(process, look_up.manifest):
             verdict, reasons = "miss", (LACKING,)
         elif look_up.manifest is not None:
             verdict, reasons = "hit", (why_hit(look_up.manifest),)
@@ -184,7 +184,7 @@ class Planner:
         assert planned.look_up is not None
         around = self._around(planned.name, planned.described.code)
         look_up = self._cache.look_again(planned.name, planned.look_up.action, around)
-        if look_up.manifest is None:
+        if look_up.manifest is None or not self._is_complete(self._processes[planned.name], look_up.manifest):
             return planned._replace(look_up=look_up)
         return planned._replace(verdict="hit", reasons=(why_hit(look_up.manifest),), look_up=look_up)
 
@@ -210,6 +210,9 @@ class Planner:
         if other and other not in self._processes:
             return (f"never ran under this name; its code ran as '{other}'",)
         return reasons
+
+    def _is_complete(self, process: ProcessConfig, manifest: Manifest) -> bool:
+        return self._promised(process) <= manifest.outputs.keys()
 
     def _promised(self, process: ProcessConfig) -> frozenset[str]:
         """Outputs that each result must have, as far as the source tells: a record without them is nobody's of us."""
