@@ -32,7 +32,7 @@ def second(array, small):
     return {"total": int(array.sum()) + len(small)}
 """
 SAMPLE = 300  # flips and cuts of a file by default
-DENSE = 8  # of a database, a flip and a cut in so many bytes
+DENSE = 2  # of a database, a flip and a cut in so many bytes
 
 
 class Cache(NamedTuple):
