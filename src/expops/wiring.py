@@ -116,6 +116,11 @@ def near_stores(folder: str, config: Config) -> tuple[KVStore, FolderStore] | No
     return SQLiteKV(os.path.join(folder, "cache.sqlite")), FolderStore(os.path.join(folder, "blobs"))
 
 
+def open_near(folder: str) -> KVStore:
+    """The records on this machine of a cache over a bucket, with those that running workers have not handed over."""
+    return _embedded_kv(os.path.join(folder, "cache.sqlite"))
+
+
 def _blob_folder(folder: str, config: Config) -> FolderStore:
     # Of what others may have altered only records are signed, so that blobs are what these name must be seen each time.
     signed = config.cache.kv.type not in ("sqlite", "memory") and bool(signing_keys(folder, config).keys)

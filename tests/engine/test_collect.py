@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,10 +19,16 @@ from expops.blobs.memory import MemoryStore
 from expops.cache.manifest import Blob, Manifest, StoredValue, pack, unpack
 from expops.engine.collect import Limits, Plan, carry_out, plan
 from expops.engine.soundness import check, one_by_one, repair
+from expops.errors import StorageError
 from expops.hashing.digest import digest_bytes
+from expops.kv.enveloped import UnsignedKV
+from expops.kv.journal import JournaledKV
 from expops.kv.memory import MemoryKV
+from expops.kv.signed import SignedKV
+from expops.kv.sqlite import SQLiteKV
 from expops.runs.ledger import Ledger, Recorder
 from expops.runs.model import ActionRecord, RunRecord
+from expops.wiring import open_near
 
 NOW = 1_000_000.0
 
@@ -243,3 +252,58 @@ def test_beside_writers_nothing_is_lost(seed: int) -> None:
     writer.join()
     assert cache.left() == set(made)
     assert check(cache.kv, cache.blobs, one_by_one, lambda count: None, 0.0).sound
+
+
+def test_what_results_of_others_name_stays() -> None:
+    """Results of another version of expops, and those signed with keys that this machine has not got, are not ours."""
+    inner, blobs = MemoryKV(), MemoryStore()
+    theirs, mine = SignedKV(inner, [b"t" * 32]), SignedKV(inner, [b"m" * 32])
+    data = b"theirs"
+    blobs.put(digest_bytes(data), data)
+    part = Blob(digest_bytes(data), len(data))
+    value = StoredValue(digest_bytes(b"mark"), "bytes", b"", (part,), len(data))
+    action = digest_bytes(b"action")
+    manifest = Manifest(action, "process", "p", {"x": value}, [], [], [], [], {}, "1", 0.0, "run", 0.0, "host")
+    theirs.put("result/" + digest_bytes(b"r"), pack(manifest))
+    limits = Limits(size=0, age=0.0, grace=0.0)
+    for store in (mine, UnsignedKV(inner, place="a place of this test")):
+        for doing in ("gc", "verify"):
+            with suppress(StorageError):  # without keys a signed store can't be used at all
+                if doing == "gc":
+                    carry_out(store, blobs, plan(store, blobs, limits, now=NOW), limits, lambda count: None)
+                else:
+                    repair(store, blobs, check(store, blobs, one_by_one, lambda count: None, 0.0))
+            assert dict(blobs.list()) == {digest_bytes(data): len(data)}
+    assert list(theirs.scan("result/"))
+    body = json.dumps(["another format", [digest_bytes(data)]]).encode()
+    plain = MemoryKV()
+    plain.put("result/" + digest_bytes(b"r"), digest_bytes(body)[:32].encode() + body)
+    carry_out(plain, blobs, plan(plain, blobs, limits, now=NOW), limits, lambda count: None)
+    repair(plain, blobs, check(plain, blobs, one_by_one, lambda count: None, 0.0))
+    assert list(plain.scan("result/"))
+    assert dict(blobs.list()) == {digest_bytes(data): len(data)}
+
+
+def test_a_result_that_was_made_anew_meanwhile_stays() -> None:
+    cache = Cache()
+    digest = cache.result("again", 0.0, b"a")
+    limits = Limits(size=0, grace=0.0)
+    planned = plan(cache.kv, cache.blobs, limits, now=NOW)
+    assert cache.result("again", NOW, b"a") == digest
+    carry_out(cache.kv, cache.blobs, planned, limits, lambda count: None)
+    assert cache.left() == {digest}
+    assert cache.bytes() == 1
+
+
+def test_what_a_worker_has_journaled_counts(tmp_path: Path) -> None:
+    """Over a bucket, too, where others than this machine's stores are asked for most things."""
+    worker = JournaledKV(SQLiteKV(str(tmp_path / "cache.sqlite")), str(tmp_path / "cache.sqlite-journals"))
+    cache = Cache()
+    digest = cache.result("new", NOW, b"a" * 50)
+    worker.put_many({"other": b"1"})
+    worker.put_many(cache.kv.get_many(["result/" + digest]))
+    near = open_near(str(tmp_path))
+    planned = plan(near, cache.blobs, Limits(grace=0.0), now=NOW)
+    assert planned.blobs == {}
+    near.close()
+    worker.close()

@@ -167,6 +167,11 @@ def unpack(raw: bytes) -> Manifest:
         raise CorruptData(f"a cached result's record can't be read ({fault}); it is computed again") from fault
 
 
+def is_whole(raw: bytes) -> bool:
+    """Whether the record is as somebody has written it, in whatever version of expops."""
+    return digest_bytes(raw[_CHECKSUM:])[:_CHECKSUM].encode() == raw[:_CHECKSUM]
+
+
 def _part_out(part: Part) -> Any:
     return list(part) if isinstance(part, Blob) else b2a_base64(part, newline=False).decode()
 

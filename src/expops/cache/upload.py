@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from ..blobs.base import ObjectStore
 from ..errors import CorruptData, StorageError
@@ -27,13 +27,20 @@ _HASHED_BY_STORE: Final = 1 << 20  # bytes below which a folder of blobs hashes 
 Parallel = Callable[[Callable[[str], object], Iterable[str]], Iterable[object]]
 
 
+class RemoteStore(ObjectStore, Protocol):
+    """An object store in which others may collect garbage meanwhile."""
+
+    def renew(self, digests: Iterable[str]) -> set[str]:
+        """Those of ``digests`` that are there, and from now on as new to those who collect."""
+
+
 class Ends(NamedTuple):
     """The stores of this machine and the remote ones. ``parallel`` calls a function for many names at once."""
 
     kv: KVStore
     blobs: ObjectStore
     remote_kv: KVStore
-    remote_blobs: ObjectStore
+    remote_blobs: RemoteStore
     parallel: Parallel
 
 
@@ -55,7 +62,6 @@ class Uploader:
         self._ends = ends
         self._kinds = kinds
         self._warn = warn
-        self._arrived: set[str] = set()
         self._turn = threading.Lock()
         self._counting = threading.Lock()
         self.stopped = threading.Event()
@@ -94,7 +100,7 @@ class Uploader:
         for manifest in manifests.values():
             if manifest is not None:
                 sizes |= manifest.blob_sizes()
-        lost = self._send_blobs({digest: size for digest, size in sizes.items() if digest not in self._arrived})
+        lost = self._send_blobs(sizes)
         kept = dict(values)
         for key, manifest in manifests.items():
             if manifest is None or lost.intersection(manifest.blobs()):
@@ -107,8 +113,8 @@ class Uploader:
         """Those that neither side has."""
         ends = self._ends
         asked = [digest for digest, size in sizes.items() if size >= _ASKED_FROM]
-        there = ends.remote_blobs.exists_many(asked) if asked else set()
-        self._arrived |= there
+        # Renewed: or else who collects what nobody names might take one that the results to come name.
+        there = ends.remote_blobs.renew(asked) if asked else set()
         lost: set[str] = set()
 
         def send(digest: str) -> None:
@@ -132,7 +138,6 @@ class Uploader:
         if data.nbytes >= _HASHED_BY_STORE and digest_bytes(data) != digest:
             return False
         self._ends.remote_blobs.put(digest, data)
-        self._arrived.add(digest)
         self._count(blobs=1, size=data.nbytes)
         return True
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from .. import wiring
+from ..engine.collect import GRACE, SHARED_GRACE, Limits, carry_out, plan
 from ..errors import StorageError, UsageError
 from ..kv.outbox import waiting
 from .documents import moment, write_json
@@ -39,8 +40,8 @@ def add_options(made: Parser) -> None:
         "--grace",
         metavar="AGE",
         type=seconds_of,
-        default=3600.0,
-        help="with gc and verify: blobs put within that time stay, for runs under way (default: 1h)",
+        help="with gc and verify: blobs put within that time stay, for runs under way (default: 1h, for stores that "
+        "machines share 1d)",
     )
     made.add_argument("--dry-run", action="store_true", help="with gc: say what would go, and remove nothing")
     made.add_argument("--repair", action="store_true", help="with verify: remove what is damaged and what nobody names")
@@ -74,12 +75,15 @@ class _Place(NamedTuple):
     parallel: Any
     name: str
     unsent: list[str]
+    is_shared: bool
 
 
 def care(stores: Stores, args: argparse.Namespace) -> int:
     """``gc`` or ``verify``. Exit code 1 if a store can't be used."""
     try:
         place = _place(stores, args)
+        if args.grace is None:
+            args.grace = SHARED_GRACE if place.is_shared else GRACE
         return _gc(place, args) if args.action == "gc" else _verify(place, args)
     except StorageError as fault:
         print(f"error: {fault}", file=sys.stderr)
@@ -97,16 +101,15 @@ def _place(stores: Stores, args: argparse.Namespace) -> _Place:
         if stores.config.cache.mode == "read-only" and (args.repair or (args.action == "gc" and not args.dry_run)):
             raise UsageError(f"{tier.address} is only read (experiment.cache.mode: read-only), so nothing is removed")
         ends = tier.ends
-        return _Place(ends.remote_kv, ends.remote_blobs, ends.parallel, tier.address, [])
+        return _Place(ends.remote_kv, ends.remote_blobs, ends.parallel, tier.address, [], True)
     if tier is not None:
-        stores.cache.kv.flush()
-        return _Place(tier.ends.kv, tier.ends.blobs, one_by_one, stores.folder, waiting(tier.ends.kv).keys)
-    return _Place(stores.cache.kv, stores.cache.blobs, one_by_one, stores.folder, [])
+        near = wiring.open_near(stores.folder)
+        return _Place(near, tier.ends.blobs, one_by_one, stores.folder, waiting(near).keys, False)
+    shared = stores.config.cache.kv.type not in ("sqlite", "memory")
+    return _Place(stores.cache.kv, stores.cache.blobs, one_by_one, stores.folder, [], shared)
 
 
 def _gc(place: _Place, args: argparse.Namespace) -> int:
-    from ..engine.collect import Limits, carry_out, plan
-
     limits = Limits(args.max_size, args.older_than, args.keep_runs, args.grace)
     _tell(f"looking through {place.name}")
     planned = plan(place.kv, place.blobs, limits, unsent=frozenset(place.unsent))

@@ -6,6 +6,7 @@ that down.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 from ..blobs.base import ObjectStore
 from ..cache.explain import code_record, key_of
 from ..cache.kinds import RESULT
-from ..cache.manifest import unpack
+from ..cache.manifest import is_whole, unpack
 from ..cache.sources import PREFIX as SOURCE
 from ..errors import CorruptData
 from ..kv.base import KVStore
@@ -22,10 +23,13 @@ from ..runs.ledger import Ledger
 from ..runs.model import RunRecord
 
 GRACE: Final = 3600.0  # seconds
+SHARED_GRACE: Final = 86_400.0  # where records may come after their blobs as slowly as a network is
 _BATCH: Final = 1000
+_MARK: Final = 32  # bytes of a record, which hold its checksum
 _UNDER_WAY: Final = 7 * 86_400.0  # seconds after which a run that never ended is taken for dead
 _DERIVED: Final = ("action/", "key/", "code/", "source/", "record/")
 _OF_RUNS: Final = ("run/", "run-actions/", "run-metrics/")
+_DIGEST: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _RECORDS: Final = (RESULT, *_DERIVED, "last/", "verified/", *_OF_RUNS)
 
 
@@ -42,9 +46,13 @@ class Limits(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A result: its digest, place and action, when it was used last, the bytes of its record and of its blobs."""
+    """A result: its digest, place and action, when it was used last, the bytes of its record and of its blobs.
+
+    ``mark`` tells its record from a later one.
+    """
 
     digest: str
+    mark: bytes
     path: str
     action: str
     used: float
@@ -85,7 +93,7 @@ def plan(kv: KVStore, blobs: ObjectStore, limits: Limits, *, unsent: Collection[
     if not any(_lives(run, now) for run in runs):
         records += _unreferenced(kv, sizes, staying, kept)
     records = [key for key in records if key not in unsent]
-    referred = {digest for entry in staying for digest in entry.blobs}
+    referred = named(kv, {RESULT + digest for digest in gone}.union(broken))
     orphans = {digest: size for digest, size in there.items() if digest not in referred}
     settled = {digest: size for digest, size in blobs.settled(limits.grace) if digest in orphans}
     results = [entry for entry in entries if entry.digest in gone]
@@ -120,10 +128,11 @@ def _entries(kv: KVStore, used: Mapping[str, float]) -> tuple[list[Entry], list[
         try:
             manifest = unpack(raw)
         except CorruptData:
-            broken.append(key)
+            # One that another version of expops has written is not ours to remove.
+            broken += [] if is_whole(raw) else [key]
             continue
         last = max(manifest.created, used.get(digest, 0.0))
-        found.append(Entry(digest, manifest.path, manifest.action, last, len(raw), manifest.blob_sizes()))
+        found.append(Entry(digest, raw[:_MARK], manifest.path, manifest.action, last, len(raw), manifest.blob_sizes()))
     return sorted(found, key=lambda entry: (entry.used, entry.digest)), broken
 
 
@@ -190,18 +199,38 @@ def carry_out(kv: KVStore, blobs: ObjectStore, planned: Plan, limits: Limits, mo
     many things have gone.
     """
     count = 0
-    for batch in _batches([*(RESULT + entry.digest for entry in planned.results), *planned.records]):
-        kv.delete(batch)
+    marks = {RESULT + entry.digest: entry.mark for entry in planned.results}
+    for batch in _batches([*marks, *planned.records]):
+        # A result that was made anew since is another one.
+        now = kv.get_many([key for key in batch if key in marks])
+        kv.delete([key for key in batch if key not in now or now[key][:_MARK] == marks[key]])
         count += len(batch)
         moved(count)
     settled = dict(blobs.settled(limits.grace))
-    named = {digest for entry in _entries(kv, {})[0] for digest in entry.blobs}
-    unwanted = [digest for digest in settled if digest not in named]
+    wanted = named(kv)
+    unwanted = [digest for digest in settled if digest not in wanted]
     for batch in _batches(unwanted):
         blobs.delete(batch)
         count += len(batch)
         moved(count)
     return sum(settled[digest] for digest in unwanted)
+
+
+def named(kv: KVStore, gone: Collection[str] = ()) -> set[str]:
+    """The digests of all blobs that results may name, those of the keys ``gone`` aside.
+
+    Also results that can't be read here count, of other versions of expops or signed with keys that this machine has
+    not got: whatever looks like a digest in them is one.
+    """
+    stores = [kv]
+    while (beneath := getattr(stores[-1], "beneath", None)) is not None:
+        stores.append(beneath)
+    found: set[str] = set()
+    for store in stores:
+        for key, raw in store.scan(RESULT):
+            if key not in gone:
+                found.update(digest.decode() for digest in _DIGEST.findall(raw))
+    return found
 
 
 def _batches(items: list[str]) -> Iterator[list[str]]:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from ..blobs.base import ObjectStore
 from ..cache.kinds import RESULT
-from ..cache.manifest import Manifest, unpack
+from ..cache.manifest import Manifest, is_whole, unpack
 from ..cache.upload import Parallel
 from ..errors import CorruptData
 from ..kv.base import KVStore
+from .collect import named
 
 _BATCH = 1000
 
@@ -65,14 +66,15 @@ def check(
         else:
             manifests[key] = manifest
     # What was stored since the blobs were listed is asked for by name.
-    named = {digest for manifest in manifests.values() for digest in manifest.blobs()}
-    whole = (there.keys() | blobs.exists_many(named - there.keys())) - damaged.keys()
+    needed = {digest for manifest in manifests.values() for digest in manifest.blobs()}
+    whole = (there.keys() | blobs.exists_many(needed - there.keys())) - damaged.keys()
     dangling = [
         Dangling(key, manifest.path, len(lost))
         for key, manifest in manifests.items()
         if (lost := set(manifest.blobs()) - whole)
     ]
-    orphans = {digest: size for digest, size in blobs.settled(grace) if digest not in named and digest in whole}
+    wanted = named(kv)
+    orphans = {digest: size for digest, size in blobs.settled(grace) if digest not in wanted and digest in whole}
     return Findings(len(manifests), len(there), read, damaged, dangling, orphans)
 
 
@@ -89,9 +91,12 @@ def _fault(blobs: ObjectStore, digest: str) -> str:
 def _manifests(kv: KVStore) -> Iterator[tuple[str, Manifest | None]]:
     for key, raw in kv.scan(RESULT):
         try:
-            yield key, unpack(raw)
+            manifest = unpack(raw)
         except CorruptData:
-            yield key, None
+            if not is_whole(raw):  # or else another version of expops has written it
+                yield key, None
+            continue
+        yield key, manifest
 
 
 def repair(kv: KVStore, blobs: ObjectStore, found: Findings) -> None:
@@ -99,9 +104,9 @@ def repair(kv: KVStore, blobs: ObjectStore, found: Findings) -> None:
     records = [key for key in found.damaged if key.startswith(RESULT)] + [item.key for item in found.dangling]
     for start in range(0, len(records), _BATCH):
         kv.delete(records[start : start + _BATCH])
-    named = {digest for _, manifest in _manifests(kv) if manifest is not None for digest in manifest.blobs()}
+    wanted = named(kv)
     unwanted = [key for key in found.damaged if not key.startswith(RESULT)]
-    blobs.delete([*unwanted, *(digest for digest in found.orphans if digest not in named)])
+    blobs.delete([*unwanted, *(digest for digest in found.orphans if digest not in wanted)])
 
 
 def one_by_one(work: Callable[[str], object], names: Iterable[str]) -> Iterator[object]:

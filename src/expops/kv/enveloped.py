@@ -28,6 +28,11 @@ class EnvelopedKV(ABC):
     def _opened(self, key: str, raw: bytes) -> bytes | None:
         """What ``raw`` stands for; ``None`` if it is not accepted."""
 
+    @property
+    def beneath(self) -> KVStore:
+        """The store itself, with what isn't accepted."""
+        return self._store
+
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """See :meth:`KVStore.get_many`."""
         found = self._store.get_many(keys)

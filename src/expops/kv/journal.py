@@ -68,6 +68,11 @@ class JournaledKV:
         self._file = -1
         self._path = ""
 
+    @property
+    def beneath(self) -> KVStore:
+        """The store itself."""
+        return self._store
+
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """See :meth:`KVStore.get_many`."""
         wanted = list(keys)
