@@ -58,7 +58,7 @@ class Buckets:
         return Counter(method for method, _ in self.requests)
 
     def generation(self) -> int:
-        self._generation += 1
+        self._generation = max(self._generation + 1, int(time.time() * 1e6))
         return self._generation
 
 

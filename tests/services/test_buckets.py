@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,25 @@ class TestBlobs(ObjectStoreSuite):
         found = bucket.get(name, 1 << 30)
         assert found is not None
         bucket.put(name, bytes([found.data[0] ^ 1]) + found.data[1:])
+
+    def test_renewed_blobs_are_as_if_written_now(self, store: BucketStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The bucket copies them; what is young already is left as it is."""
+        bucket, data = store._bucket(), b"renewed"
+        digest = digest_bytes(data)
+        store.put(digest, data)
+        name = f"blobs/{digest[:2]}/{digest[2:]}"
+        first = bucket.written(name)
+        assert first is not None
+        time.sleep(1.1)  # the grain of some buckets' clocks
+        assert store.renew([digest, digest_bytes(b"nothing")]) == {digest}
+        assert bucket.written(name) == first
+        monkeypatch.setattr("expops.blobs.bucket._RENEWED_AFTER", -60.0)
+        store.put(digest, data)
+        written = bucket.written(name)
+        assert written is not None
+        assert written > first
+        assert store.get(digest) == data
+        assert not list(bucket.list("renewing"))
 
 
 class TestRecords(KVStoreSuite):
