@@ -20,6 +20,8 @@ class Proxy:
         self.cuts = 0
         self.connections = 0
         self.sent_back = 0
+        self.round_trips = 0
+        """Requests that followed a reply, or a connection, in all connections together."""
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", free_port()))
         self.port = self._listener.getsockname()[1]
@@ -37,21 +39,26 @@ class Proxy:
                 client.close()
                 continue
             server = socket.create_connection(self._target)
-            threading.Thread(target=self._up, args=(client, server), daemon=True).start()
-            threading.Thread(target=self._down, args=(server, client), daemon=True).start()
+            asking = threading.Event()
+            threading.Thread(target=self._up, args=(client, server, asking), daemon=True).start()
+            threading.Thread(target=self._down, args=(server, client, asking), daemon=True).start()
 
-    def _up(self, client: socket.socket, server: socket.socket) -> None:
+    def _up(self, client: socket.socket, server: socket.socket, asking: threading.Event) -> None:
         with suppress(OSError):
             while data := client.recv(1 << 16):
+                if not asking.is_set():
+                    asking.set()
+                    self.round_trips += 1
                 if self.mode == "stall":
                     continue
                 server.sendall(data)
         with suppress(OSError):
             server.shutdown(socket.SHUT_WR)
 
-    def _down(self, server: socket.socket, client: socket.socket) -> None:
+    def _down(self, server: socket.socket, client: socket.socket, asking: threading.Event) -> None:
         with suppress(OSError):
             while data := server.recv(1 << 16):
+                asking.clear()
                 if self.mode == "cut" and self.cuts > 0:
                     self.cuts -= 1
                     client.shutdown(socket.SHUT_RDWR)
