@@ -294,6 +294,80 @@ def test_what_cannot_be_kept_is_waited_for_once_at_most(tmp_path: Path) -> None:
     assert times[2] - times[1] < 900_000_000  # side by side: each takes a second
 
 
+ASIDE = """
+import time
+from expops import process
+from notes import note
+
+@process()
+def load():
+    note("load")
+    time.sleep(3)
+    note("loaded")
+    return {"x": 1}
+
+@process()
+def left():
+    note("left")
+    return {"y": 1}
+
+@process()
+def right():
+    note("right")
+    return {"z": 1}
+"""
+
+
+def test_what_nobody_executes_goes_on_meanwhile(tmp_path: Path) -> None:
+    """A run with room for one process does not stand before the first one that another run has."""
+    project = Project(tmp_path, ASIDE, CONFIG.replace("load left right", "load"))
+    first = project.start("--json", "--jobs", "1", "--only", "load")
+    project.wait_for("load")
+    second = project.start("--json", "--jobs", "1")
+    assert [code for code, _, _ in ended(first, second)] == [0, 0]
+    order = [name.split(" ")[1] for name in sorted(os.listdir(project.notes))]
+    assert order[0] == "load"
+    assert sorted(order[1:3]) == ["left", "right"]
+    assert order[3:] == ["loaded"]
+
+
+INTERRUPTED = """
+import sys
+import expops
+from expops.cache.store import ResultCache
+
+cache = expops.Cache(sys.argv[1])
+
+@cache.step
+def slow(x):
+    return x * 2
+
+look_again = ResultCache.look_again
+
+def interrupted(*arguments):
+    ResultCache.look_again = look_again
+    raise KeyboardInterrupt
+
+ResultCache.look_again = interrupted
+try:
+    slow(21)
+except KeyboardInterrupt:
+    print("interrupted")
+print(slow(21))
+"""
+
+
+def test_who_is_interrupted_does_not_wait_for_itself(tmp_path: Path) -> None:
+    """In a notebook, whose process goes on."""
+    (tmp_path / "script.py").write_text(INTERRUPTED)
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "cache")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(expops.__file__).parents[1])}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=30, check=False
+    )
+    assert done.stdout == "interrupted\n42\n"
+
+
 SCRIPT = """
 import sys, time
 import expops

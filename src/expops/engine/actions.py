@@ -210,12 +210,11 @@ class StepCalls:
         lease: Lease | None = None,
     ) -> object:
         """Execute, record, and let those who wait for the ``lease`` have the result."""
-        call = call.spelled_out()
         if self._flight is None:
-            return self._recorded(call, args, kwargs, reasons)
+            return self._recorded(call.spelled_out(), args, kwargs, reasons)
         self._flight.begin(call.described.code, lease)
         try:
-            return self._recorded(call, args, kwargs, reasons)
+            return self._recorded(call.spelled_out(), args, kwargs, reasons)
         finally:
             self._flight.end()
 

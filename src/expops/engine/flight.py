@@ -9,6 +9,7 @@ from ..cache.leases import Held, Holder, Lease, Leases
 from .events import Watcher
 from .plan import Planned, Planner
 
+_PATIENCE: Final = 0.5  # seconds after which the run looks after what executes again
 _OLD: Final = 600.0  # seconds after which a look-up is made anew; those who end say so for an hour
 
 
@@ -46,11 +47,20 @@ class Flight:
     def take(self, room: int) -> list[Planned]:
         """Misses that are to execute now, up to ``room``; among them those that have turned out to be hits."""
         now = time.monotonic()
-        due = [ready for ready in self._ready.values() if ready.due <= now][:room]
-        wanted = [ready.key for ready in due if ready.key]
+        # Those first that were never asked for, then those that were asked for longest ago.
+        due = sorted((ready for ready in self._ready.values() if ready.due <= now), key=lambda ready: ready.due)
+        chosen: list[Planned] = []
+        while due and len(chosen) < room and time.monotonic() - now < _PATIENCE:
+            some, due = due[: room - len(chosen)], due[room - len(chosen) :]
+            chosen += self._taken(some)
+        return chosen
+
+    def _taken(self, some: list[_Ready]) -> list[Planned]:
+        """Those of ``some`` that nobody else executes."""
+        wanted = [ready.key for ready in some if ready.key]
         taken = self._leases.take(wanted) if wanted and self._leases is not None else {}
         chosen = []
-        for ready in due:
+        for ready in some:
             answer = taken.get(ready.key)
             if isinstance(answer, Held):
                 self._wait(ready, answer)

@@ -37,8 +37,7 @@ class StepFlight:
                 self._waits(path, answer.holder.words(self._leases.holder))
                 time.sleep(self._leases.pace)
                 continue
-            if answer.again:
-                look_up = look_again()
+            look_up = self._looked_up(answer, look_up, look_again)
             if look_up.manifest is not None:
                 self._leases.end(answer, look_up.result)
                 break
@@ -46,6 +45,15 @@ class StepFlight:
                 return answer, look_up
             self._leases.end(answer, None)  # its first execution has shown that there is one for each seed
         return None, look_up
+
+    def _looked_up(self, lease: Lease, look_up: LookUp, look_again: Callable[[], LookUp]) -> LookUp:
+        if not lease.again:
+            return look_up
+        try:
+            return look_again()
+        except BaseException:  # Ctrl-C: in a notebook this very process would wait for itself next time
+            self._leases.end(lease, None)
+            raise
 
     def _is_recursive(self, code: CodeFingerprint) -> bool:
         """Whether it may call a step that executes here: two who hold one of such leases each would wait for ever."""

@@ -198,6 +198,8 @@ class Workspace:
         signing_keys.reveal()
         sys.path[:] = [entry for entry in sys.path if entry not in self._path]
         self.take_warnings()
+        if self.cache.leases is not None:
+            self.cache.leases.close()  # and what is handed over beside this has arrived
         remember_in(FileDigests())
         self._memo.close()
         self.cache.kv.close()
