@@ -278,9 +278,11 @@ def test_what_results_of_others_name_stays() -> None:
     body = json.dumps(["another format", [digest_bytes(data)]]).encode()
     plain = MemoryKV()
     plain.put("result/" + digest_bytes(b"r"), digest_bytes(body)[:32].encode() + body)
+    plain.put("action/" + digest_bytes(b"a"), b"[{}]")  # by which that version finds it
     carry_out(plain, blobs, plan(plain, blobs, limits, now=NOW), limits, lambda count: None)
     repair(plain, blobs, check(plain, blobs, one_by_one, lambda count: None, 0.0))
     assert list(plain.scan("result/"))
+    assert list(plain.scan("action/"))
     assert dict(blobs.list()) == {digest_bytes(data): len(data)}
 
 

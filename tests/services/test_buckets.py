@@ -66,24 +66,27 @@ class TestBlobs(ObjectStoreSuite):
         assert found is not None
         bucket.put(name, bytes([found.data[0] ^ 1]) + found.data[1:])
 
-    def test_renewed_blobs_are_as_if_written_now(self, store: BucketStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The bucket copies them; what is young already is left as it is."""
-        bucket, data = store._bucket(), b"renewed"
-        digest = digest_bytes(data)
-        store.put(digest, data)
-        name = f"blobs/{digest[:2]}/{digest[2:]}"
-        first = bucket.written(name)
-        assert first is not None
-        time.sleep(1.1)  # the grain of some buckets' clocks
-        assert store.renew([digest, digest_bytes(b"nothing")]) == {digest}
-        assert bucket.written(name) == first
-        monkeypatch.setattr("expops.blobs.bucket._RENEWED_AFTER", -60.0)
-        store.put(digest, data)
-        written = bucket.written(name)
-        assert written is not None
-        assert written > first
-        assert store.get(digest) == data
-        assert not list(bucket.list("renewing"))
+    def test_old_blobs_that_are_put_are_new_again(self, store: BucketStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Or else who collects garbage might take them; what is young already is left as it is."""
+        bucket = store._bucket()
+        for data in (b"old", b"old" * (3 << 20)):
+            digest = digest_bytes(data)
+            store.put(digest, data)
+            name = f"blobs/{digest[:2]}/{digest[2:]}"
+            first = bucket.written(name)
+            assert first is not None
+            time.sleep(1.1)  # the grain of some buckets' clocks
+            store.put(digest, data)
+            assert store.fresh([digest, digest_bytes(b"nothing")]) == {digest}
+            assert bucket.written(name) == first
+            with monkeypatch.context() as aged:
+                aged.setattr("expops.blobs.bucket._FRESH", -60.0)
+                assert store.fresh([digest]) == set()
+                store.put(digest, data)
+            written = bucket.written(name)
+            assert written is not None
+            assert written > first
+            assert store.get(digest) == data
 
 
 class TestRecords(KVStoreSuite):

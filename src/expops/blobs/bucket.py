@@ -28,7 +28,7 @@ _FOLDER: Final = "blobs"
 _PART: Final = 8 << 20  # bytes that are written by one request
 _IN_MEMORY: Final = 1 << 30  # bytes; what is larger is handed out in pieces only
 _TRIES: Final = 2
-_RENEWED_AFTER: Final = 3600.0  # seconds; much less than the grace that blobs have in what a team shares
+_FRESH: Final = 3600.0  # seconds; much less than the grace that blobs have in what a team shares
 
 
 class BucketStore:
@@ -96,10 +96,11 @@ class BucketStore:
         try:
             if size <= _PART:
                 data = b"".join(pieces())
-                # What is there may have been cut short, or so old that it is about to be collected.
-                if not bucket.create(name, data) and not (bucket.size(name) == size and self._renewed(digest)):
+                # What is there may have been cut short, or so old that it is about to be collected. Writing it again is
+                # the one way to make it new that works the same in all buckets.
+                if not bucket.create(name, data) and not (bucket.size(name) == size and self._is_fresh(digest)):
                     bucket.put(name, data)
-            elif bucket.size(name) != size or not self._renewed(digest):
+            elif bucket.size(name) != size or not self._is_fresh(digest):
                 bucket.upload(name, pieces())
         except _Damaged as fault:
             raise CorruptData(str(fault)) from None
@@ -114,16 +115,15 @@ class BucketStore:
         sizes = bucket.each(lambda digest: bucket.size(_name(digest)), names)
         return {digest for digest, size in zip(names, sizes, strict=True) if size is not None}
 
-    def renew(self, digests: Iterable[str]) -> set[str]:
-        """Those of ``digests`` that are there, which :meth:`settled` leaves out from now on; the bucket copies them."""
+    def fresh(self, digests: Iterable[str]) -> set[str]:
+        """Those of ``digests`` that are there, and too young for anybody to collect; :meth:`put` makes others so."""
         wanted = sorted(set(digests))
-        there = self._bucket().each(self._renewed, wanted)
+        there = self._bucket().each(self._is_fresh, wanted)
         return {digest for digest, found in zip(wanted, there, strict=True) if found}
 
-    def _renewed(self, digest: str) -> bool:
-        bucket, name = self._bucket(), _name(digest)
-        written = bucket.written(name)
-        return written is not None and (written > time.time() - _RENEWED_AFTER or bucket.renew(name))
+    def _is_fresh(self, digest: str) -> bool:
+        written = self._bucket().written(_name(digest))
+        return written is not None and written > time.time() - _FRESH
 
     def delete(self, digests: Iterable[str]) -> None:
         """See :meth:`ObjectStore.delete`."""

@@ -166,22 +166,6 @@ class Bucket:
 
         return self._call(moment, absent=None)
 
-    def renew(self, name: str) -> bool:
-        """Have the object be as if written now, without its bytes passing through here; ``False`` if there is none."""
-
-        def rewrite(clients: Clients) -> bool:
-            if self.place.kind == "folder":
-                os.utime(os.path.join(self.place.bucket, self.place.prefix, name))
-                return True
-            # There and back: not every service copies an object onto itself.
-            aside = f"renewing/{os.urandom(8).hex()}"
-            obstore.copy(clients.write, name, aside)
-            obstore.copy(clients.write, aside, name)
-            obstore.delete(clients.write, aside)
-            return True
-
-        return self._call(rewrite, absent=False)
-
     def move(self, name: str, other: str) -> None:
         """Give the object another name."""
 

@@ -30,8 +30,8 @@ Parallel = Callable[[Callable[[str], object], Iterable[str]], Iterable[object]]
 class RemoteStore(ObjectStore, Protocol):
     """An object store in which others may collect garbage meanwhile."""
 
-    def renew(self, digests: Iterable[str]) -> set[str]:
-        """Those of ``digests`` that are there, and from now on as new to those who collect."""
+    def fresh(self, digests: Iterable[str]) -> set[str]:
+        """Those of ``digests`` that are there, and too young for those who collect; ``put`` makes others so."""
 
 
 class Ends(NamedTuple):
@@ -113,8 +113,8 @@ class Uploader:
         """Those that neither side has."""
         ends = self._ends
         asked = [digest for digest, size in sizes.items() if size >= _ASKED_FROM]
-        # Renewed: or else who collects what nobody names might take one that the results to come name.
-        there = ends.remote_blobs.renew(asked) if asked else set()
+        # An old one is sent again: who collects what nobody names might take it before the results come that name it.
+        there = ends.remote_blobs.fresh(asked) if asked else set()
         lost: set[str] = set()
 
         def send(digest: str) -> None:

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from .. import wiring
+from ..blobs.base import ObjectStore
+from ..cache.upload import Parallel
 from ..engine.collect import GRACE, SHARED_GRACE, Limits, carry_out, plan
 from ..errors import StorageError, UsageError
+from ..kv.base import KVStore
 from ..kv.outbox import waiting
 from .documents import moment, write_json
 from .opening import Stores
@@ -70,9 +73,9 @@ def seconds_of(text: str) -> float:
 class _Place(NamedTuple):
     """The stores to care for, how to ask them for many things at once, and what they are called."""
 
-    kv: Any
-    blobs: Any
-    parallel: Any
+    kv: KVStore
+    blobs: ObjectStore
+    parallel: Parallel
     name: str
     unsent: list[str]
     is_shared: bool

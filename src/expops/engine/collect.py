@@ -19,6 +19,8 @@ from ..cache.manifest import is_whole, unpack
 from ..cache.sources import PREFIX as SOURCE
 from ..errors import CorruptData
 from ..kv.base import KVStore
+from ..kv.enveloped import EnvelopedKV
+from ..kv.journal import JournaledKV
 from ..runs.ledger import Ledger
 from ..runs.model import RunRecord
 
@@ -80,7 +82,7 @@ def plan(kv: KVStore, blobs: ObjectStore, limits: Limits, *, unsent: Collection[
     kept = [run for number, run in enumerate(runs) if limits.runs is None or number < limits.runs or _lives(run, now)]
     needing = kept if limits.runs is not None else [run for run in kept if _lives(run, now)]
     sizes = {key: len(raw) for kind in _RECORDS for key, raw in kv.scan(kind)}
-    entries, broken = _entries(kv, _last_used(ledger, runs))
+    entries, broken, foreign = _entries(kv, _last_used(ledger, runs))
     needed = {key.removeprefix(RESULT) for key in unsent}
     for run in needing:
         needed |= {action.result for action in ledger.actions(run.run_id)}
@@ -90,7 +92,8 @@ def plan(kv: KVStore, blobs: ObjectStore, limits: Limits, *, unsent: Collection[
     gone = _chosen(entries, needed, limits, sum(sizes.values()) - _sum(sizes, dropped), there, now)
     staying = [entry for entry in entries if entry.digest not in gone]
     records = [*broken, *dropped]
-    if not any(_lives(run, now) for run in runs):
+    # Runs under way may count on records that are there, and results of other versions of expops on any of them.
+    if not foreign and not any(_lives(run, now) for run in runs):
         records += _unreferenced(kv, sizes, staying, kept)
     records = [key for key in records if key not in unsent]
     referred = named(kv, {RESULT + digest for digest in gone}.union(broken))
@@ -120,20 +123,22 @@ def _last_used(ledger: Ledger, runs: Iterable[RunRecord]) -> dict[str, float]:
     return used
 
 
-def _entries(kv: KVStore, used: Mapping[str, float]) -> tuple[list[Entry], list[str]]:
-    """All sound results, those that were used longest ago first, and the keys of the damaged ones."""
-    found, broken = [], []
+def _entries(kv: KVStore, used: Mapping[str, float]) -> tuple[list[Entry], list[str], list[str]]:
+    """All sound results, those that were used longest ago first, and the keys of the damaged ones and of those that
+    another version of expops has written, which are not ours to remove."""
+    found: list[Entry] = []
+    broken: list[str] = []
+    foreign: list[str] = []
     for key, raw in kv.scan(RESULT):
         digest = key.removeprefix(RESULT)
         try:
             manifest = unpack(raw)
         except CorruptData:
-            # One that another version of expops has written is not ours to remove.
-            broken += [] if is_whole(raw) else [key]
+            (foreign if is_whole(raw) else broken).append(key)
             continue
         last = max(manifest.created, used.get(digest, 0.0))
         found.append(Entry(digest, raw[:_MARK], manifest.path, manifest.action, last, len(raw), manifest.blob_sizes()))
-    return sorted(found, key=lambda entry: (entry.used, entry.digest)), broken
+    return sorted(found, key=lambda entry: (entry.used, entry.digest)), broken, foreign
 
 
 def _chosen(
@@ -222,15 +227,20 @@ def named(kv: KVStore, gone: Collection[str] = ()) -> set[str]:
     Also results that can't be read here count, of other versions of expops or signed with keys that this machine has
     not got: whatever looks like a digest in them is one.
     """
-    stores = [kv]
-    while (beneath := getattr(stores[-1], "beneath", None)) is not None:
-        stores.append(beneath)
     found: set[str] = set()
-    for store in stores:
+    for store in (kv, *_unopened(kv)):
         for key, raw in store.scan(RESULT):
             if key not in gone:
                 found.update(digest.decode() for digest in _DIGEST.findall(raw))
     return found
+
+
+def _unopened(kv: KVStore) -> Iterator[KVStore]:
+    """The store in which the envelopes lie, if ``kv`` opens any: also those that it does not accept."""
+    if isinstance(kv, JournaledKV):
+        kv = kv.beneath
+    if isinstance(kv, EnvelopedKV):
+        yield kv.beneath
 
 
 def _batches(items: list[str]) -> Iterator[list[str]]:
