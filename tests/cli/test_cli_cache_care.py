@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cli_project import Project
+from cli_project import Project, make_project
 
 import expops
 
@@ -57,12 +58,20 @@ def fit(array, factor):
 """
 
 
-@pytest.fixture
-def filled(make: Callable[[str, str], Project]) -> Project:
-    project = make(CONFIG, SCRIPT)
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """For tests that only look."""
+    project = make_project(tmp_path_factory.mktemp("care") / "filled", CONFIG, SCRIPT)
     for factor in (2, 3, 4):
         assert project("run", "--set", f"fit.factor={factor}").code == 0
     return project
+
+
+@pytest.fixture
+def filled(untouched: Project, tmp_path: Path) -> Project:
+    """A copy, cache and all."""
+    shutil.copytree(untouched.root, tmp_path / "filled")
+    return Project(tmp_path / "filled")
 
 
 def blobs(project: Project) -> list[Path]:
@@ -162,12 +171,12 @@ def environment() -> dict[str, str]:
         (("last", "fit.model"), "name the run, the output and the file"),
     ],
 )
-def test_exports_that_cannot_be(filled: Project, words: tuple[str, ...], told: str) -> None:
-    done = filled("cache", "export", *words)
+def test_exports_that_cannot_be(untouched: Project, words: tuple[str, ...], told: str) -> None:
+    done = untouched("cache", "export", *words)
     assert done.code == 2
     assert told in done.err
     assert "Traceback" not in done.err
-    assert not [name for name in os.listdir(filled.root) if name.startswith("x")]
+    assert not [name for name in os.listdir(untouched.root) if name.startswith("x")]
 
 
 def test_export_writes_over_nothing(filled: Project) -> None:
@@ -195,8 +204,8 @@ def test_export_of_a_result_that_is_gone(filled: Project) -> None:
         (("gc", "a", "b"), "takes one project"),
     ],
 )
-def test_bad_limits(filled: Project, options: tuple[str, ...], told: str) -> None:
-    done = filled("cache", *options)
+def test_bad_limits(untouched: Project, options: tuple[str, ...], told: str) -> None:
+    done = untouched("cache", *options)
     assert (done.code, told in done.err) == (2, True)
 
 
