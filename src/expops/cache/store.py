@@ -16,6 +16,7 @@ Records in the KV store::
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -26,7 +27,7 @@ from ..codecs.base import DATA_ONLY
 from ..errors import CorruptData, StorageError
 from ..hashing.code import CodeFingerprint
 from ..kv.base import KVStore
-from ..untrusted import LARGEST_RECORD, is_digest, is_moment
+from ..untrusted import LARGEST_RECORD, is_moment
 from . import explain, sources
 from .discovery import Names, Surroundings, names_of
 from .explain import CodeRecord, Described, code_record, why, why_discovered
@@ -37,6 +38,8 @@ from .variants import ACCEPTED, pack_variants, variants_in
 if TYPE_CHECKING:
     from .leases import Leases
 
+# On the path of every hit, so in one match: digests of action and result, or why there is no result.
+_LAST: Final = re.compile(f"([0-9a-f]{{64}}) ([0-9a-f]{{64}}|{'|'.join(explain.ENDED)})".encode())
 _PREFETCH: Final = 2000
 _ALONG: Final = 100
 
@@ -114,15 +117,13 @@ class ResultCache:
             self._raw = {}
         self._prefetch_results(self._raw)
 
-    def prefetch_actions(self, actions: Mapping[str, tuple[str, str]]) -> None:
-        """Fetch in one round trip what looking up actions by path will ask for, those aside that are hits by what was
-        prefetched. ``actions`` maps paths to digests of action and code."""
+    def prefetch_actions(self, actions: Iterable[tuple[str, str, str]]) -> None:
+        """Fetch in one round trip what looking up actions will ask for that are not :meth:`at_hand`: given as paths,
+        and digests of action and code."""
         names: list[str] = []
-        for path, (action, code) in actions.items():
-            last = self._last(path)
-            if last is None or last.action != action or self._raw.get("result/" + last.result) is None:
-                names += ["action/" + action, "last/" + path, "result/" + result_digest(action, {})]
-                names += ["code/" + code, "cleared"] if last is None else []
+        for path, action, code in actions:
+            names += ["action/" + action, "last/" + path, "result/" + result_digest(action, {})]
+            names += ["code/" + code, "cleared"] if self._last(path) is None else []
         names = [name for name in dict.fromkeys(names) if name not in self._raw]
         if names and self.read:
             self._raw.update(dict.fromkeys(names))
@@ -137,12 +138,16 @@ class ResultCache:
 
     def look_up(self, path: str, action: str, around: Surroundings) -> LookUp:
         """Find the result of the action of that digest, given what its discovered inputs hold now."""
+        return self.at_hand(path, action, around) or self._search(path, action, around, self._last(path))
+
+    def at_hand(self, path: str, action: str, around: Surroundings) -> LookUp | None:
+        """The hit that was prefetched, if what was seen last at ``path`` is one of the action."""
         last = self._last(path)
         if self.read and last is not None and last.action == action:
             manifest = self._manifest(action, self._raw.get("result/" + last.result))
             if manifest is not None and _still(manifest, around):
                 return LookUp(action, last.result, manifest, None, last)
-        return self._search(path, action, around, last)
+        return None
 
     def look_again(self, path: str, action: str, around: Surroundings) -> LookUp:
         """:meth:`look_up` of what others may have recorded since: nothing that was fetched before counts."""
@@ -422,10 +427,8 @@ def _names(variant: Names) -> Names:
 
 def last_in(raw: bytes | None) -> Last | None:
     """What a ``last/`` record says; ``None`` if it is none, which others may have written."""
-    parts = raw.decode("utf-8", "replace").split(" ") if raw else []
-    if len(parts) != len(Last._fields) or not is_digest(parts[0]):
-        return None
-    return Last(*parts) if is_digest(parts[1]) or parts[1] in explain.ENDED else None
+    found = _LAST.fullmatch(raw) if raw else None
+    return Last(found[1].decode(), found[2].decode()) if found is not None else None
 
 
 def _day(raw: bytes | None) -> str:

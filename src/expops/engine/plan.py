@@ -65,6 +65,7 @@ class _Keyed(NamedTuple):
     action: str
     binding: Binding
     caching: Caching
+    around: Surroundings
 
 
 class Planner:
@@ -128,12 +129,24 @@ class Planner:
 
     def plan_many(self, upstream: Mapping[str, Mapping[str, Manifest]]) -> dict[str, Planned]:
         """The plans of processes whose upstream manifests are all known, looked up in one round trip where they can."""
-        keyed = {name: self._keyed(name, manifests) for name, manifests in upstream.items()}
-        actions = {name: item for name, item in keyed.items() if isinstance(item, _Keyed)}
-        self._cache.prefetch_actions(
-            {name: (item.action, item.described.code.digest) for name, item in actions.items()}
-        )
-        return {name: self._looked_up(item) if isinstance(item, _Keyed) else item for name, item in keyed.items()}
+        planned: dict[str, Planned] = {}
+        missing: list[_Keyed] = []
+        for name, manifests in upstream.items():
+            keyed = self._keyed(name, manifests)
+            if isinstance(keyed, Planned):
+                planned[name] = keyed
+                continue
+            look_up = self._cache.at_hand(name, keyed.action, keyed.around)
+            if look_up is None:
+                missing.append(keyed)
+            else:
+                planned[name] = self._judged(keyed, look_up)
+        if missing:
+            self._cache.prefetch_actions((it.process.name, it.action, it.described.code.digest) for it in missing)
+            for keyed in missing:
+                name = keyed.process.name
+                planned[name] = self._judged(keyed, self._cache.look_up(name, keyed.action, keyed.around))
+        return planned
 
     def _keyed(self, name: str, upstream: Mapping[str, Manifest]) -> _Keyed | Planned:
         process = self._processes[name]
@@ -151,13 +164,12 @@ class Planner:
         profile = self._profile if self._profile != DEFAULT_PROFILE and self._is_numeric(name) else ""
         key = ActionKey("process", name, code.digest, inputs, parameters, {}, process.version, profile)
         labels = {argument: source for argument, (source, _) in counted.outputs.items()}
-        return _Keyed(process, Described(key, code, labels, texts(counted.parameters)), key.digest(), binding, caching)
+        described = Described(key, code, labels, texts(counted.parameters))
+        return _Keyed(process, described, key.digest(), binding, caching, self._around(name, code))
 
-    def _looked_up(self, keyed: _Keyed) -> Planned:
-        process, described, action, binding, caching = keyed
+    def _judged(self, keyed: _Keyed, look_up: LookUp) -> Planned:
+        process, described, _, binding, caching, around = keyed
         name = process.name
-        around = self._around(name, described.code)
-        look_up = self._cache.look_up(name, action, around)
         reasons: tuple[str, ...]
         unstable = False
         if not (process.cache and caching.cache):
